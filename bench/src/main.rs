@@ -1,1 +1,68 @@
-fn main() {}
+//! Measures the rows of the speed table: Outwork and its peer in the same run, alternating.
+//!
+//! `cargo run --release -p outwork-bench -- local` prints the table on stdout; all talk is on stderr.
+//! The exit code is 0 when every row met its goal, 1 when one did not or could not be measured, and 2 when nothing was measured or stdout is closed.
+
+use std::process::ExitCode;
+
+use anyhow::ensure;
+use clap::Parser;
+
+use crate::{
+    args::{Args, Command, LocalArgs},
+    report::{Report, Verdict},
+};
+
+mod alternate;
+mod args;
+mod block_on;
+mod feed;
+mod local;
+mod one_by_one;
+mod output;
+mod peer;
+mod report;
+mod row;
+mod sample;
+mod table;
+mod window;
+
+fn main() -> ExitCode {
+    let Args { command: Command::Local(args) } = Args::parse();
+    match run(&args) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            output::talk(&format!("outwork-bench: {error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Measures and prints; says whether every claim was met.
+fn run(args: &LocalArgs) -> anyhow::Result<bool> {
+    if cfg!(debug_assertions) {
+        output::talk("this is a debug build: its numbers mean nothing, use `cargo run --release`");
+    }
+    let reports = measure(args)?;
+    if !args.json {
+        output::data(&table::render(&reports))?;
+    }
+    Ok(args.noise || reports.iter().all(|report| report.verdict == Verdict::Met))
+}
+
+/// Measures every row that was asked for; a JSON line leaves as soon as its row is done.
+fn measure(args: &LocalArgs) -> anyhow::Result<Vec<Report>> {
+    let rows: Vec<_> = local::rows(args).into_iter().filter(|row| args.wants(row)).collect();
+    ensure!(!rows.is_empty(), "no row matches the filter");
+
+    let mut reports = Vec::with_capacity(rows.len());
+    for row in rows {
+        let report = Report::new(&row, alternate::alternate(&row, args.runs.get()));
+        if args.json {
+            output::data(&format!("{}\n", serde_json::to_string(&report)?))?;
+        }
+        reports.push(report);
+    }
+    Ok(reports)
+}

@@ -1,0 +1,58 @@
+//! What was typed.
+
+use std::{num::NonZeroUsize, path::PathBuf};
+
+use crate::row::Row;
+
+/// Measures Outwork beside its peers in the same run.
+#[derive(Debug, clap::Parser)]
+#[command(name = "outwork-bench", version)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Rows of one machine: threads, event loops, `exec`, idleness.
+    Local(LocalArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct LocalArgs {
+    /// Print one JSON object per row, with every sample, instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Alternating runs per row.
+    #[arg(long, value_name = "N", default_value = "5")]
+    pub(crate) runs: NonZeroUsize,
+
+    /// A tenth of the work per run: a smoke test, not a number to quote.
+    #[arg(long)]
+    pub(crate) quick: bool,
+
+    /// Only rows whose name contains this, in any case.
+    #[arg(long, value_name = "SUBSTR", default_value = "", hide_default_value = true)]
+    pub(crate) filter: String,
+
+    /// Measure every peer against itself: how far a ratio strays from 1 by chance.
+    #[arg(long)]
+    pub(crate) noise: bool,
+
+    /// The `outwork` binary of the exec rows; without it, cargo builds one.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) outwork: Option<PathBuf>,
+}
+
+impl LocalArgs {
+    /// How much work one run does where a full run does `full`.
+    pub(crate) fn scaled(&self, full: usize) -> usize {
+        if self.quick { full / 10 } else { full }
+    }
+
+    /// Whether the filter lets `row` through.
+    pub(crate) fn wants(&self, row: &Row) -> bool {
+        row.name.to_lowercase().contains(&self.filter.to_lowercase())
+    }
+}

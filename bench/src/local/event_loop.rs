@@ -1,0 +1,31 @@
+//! The row of the event-loop pool, two loops.
+
+use anyhow::bail;
+
+use super::{IN_FLIGHT, OUTWORK};
+use crate::{
+    args::LocalArgs,
+    peer,
+    row::{Goal, Row, Side},
+    window::Load,
+};
+
+/// Spawning a future that is ready at its first poll and awaiting its handle, 1024 in flight, oldest first.
+///
+/// ns per task. Handles are awaited on a plain thread by [`block_on`](crate::block_on::block_on), which says why.
+/// The peer is tokio-util's `LocalPoolHandle::spawn_pinned`.
+pub(super) fn spawn_and_await(args: &LocalArgs) -> Row {
+    let load = Load { tasks: args.scaled(500_000), in_flight: IN_FLIGHT };
+    Row {
+        name: "event-loop pool: spawn a future and await",
+        unit: "ns/task",
+        goal: Some(Goal::RatioAtMost(0.5)),
+        ours: Side::new(OUTWORK, move || ours(load)),
+        peer: Some(Side::new("LocalPoolHandle", move || peer::local_pool::spawn_and_await(load))),
+    }
+}
+
+// SLOT: `let pool = …; Ok(block_on(window::drive_async(load, || pool.spawn(async {}), |outcome| …check)))`.
+fn ours(_load: Load) -> anyhow::Result<f64> {
+    bail!("outwork-local has no event-loop pool yet")
+}

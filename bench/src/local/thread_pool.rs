@@ -1,0 +1,65 @@
+//! Rows of the thread pool, two workers.
+
+use anyhow::bail;
+
+use super::{IN_FLIGHT, OUTWORK};
+use crate::{
+    args::LocalArgs,
+    one_by_one, peer,
+    row::{Goal, Row, Side},
+    window::Load,
+};
+
+/// Spawning an empty closure and receiving its result in the spawning thread, 1024 in flight, oldest first.
+///
+/// ns per task, from the first spawn to the last result. Building and dropping the pool is outside the clock.
+/// The peer is rayon's `ThreadPool::spawn` with a `oneshot` channel, because rayon has no handle of its own.
+pub(super) fn spawn_and_await(args: &LocalArgs) -> Row {
+    let load = Load { tasks: args.scaled(1_000_000), in_flight: IN_FLIGHT };
+    Row {
+        name: "thread pool: spawn a closure and await",
+        unit: "ns/task",
+        goal: Some(Goal::RatioAtMost(1.0)),
+        ours: Side::new(OUTWORK, move || ours(load)),
+        peer: Some(Side::new("rayon spawn + oneshot", move || peer::rayon::spawn_and_await(load))),
+    }
+}
+
+/// The median ns of a closure's way to a worker and back when nothing else is in flight, every call timed by itself.
+///
+/// The peer is rayon's `install`, called from outside the pool: it blocks as a spawn and a wait do.
+pub(super) fn one_at_a_time_p50(args: &LocalArgs) -> Row {
+    let calls = args.scaled(CALLS);
+    one_at_a_time("thread pool: one at a time, p50", move |call| one_by_one::p50(calls, call))
+}
+
+/// The mean of the same, with the clock read only before and after all calls.
+pub(super) fn one_at_a_time_mean(args: &LocalArgs) -> Row {
+    let calls = args.scaled(CALLS);
+    one_at_a_time("thread pool: one at a time, mean", move |call| one_by_one::mean(calls, call))
+}
+
+const CALLS: usize = 50_000;
+
+fn one_at_a_time(
+    name: &'static str,
+    timed: impl Fn(&mut dyn FnMut()) -> f64 + Copy + 'static,
+) -> Row {
+    Row {
+        name,
+        unit: "ns/call",
+        goal: Some(Goal::RatioAtMost(1.1)),
+        ours: Side::new(OUTWORK, move || ours_one_at_a_time(timed)),
+        peer: Some(Side::new("rayon install", move || peer::rayon::install(timed))),
+    }
+}
+
+// SLOT: `let pool = …; Ok(window::drive(load, || pool.spawn(|| ()), |handle| …wait))`.
+fn ours(_load: Load) -> anyhow::Result<f64> {
+    bail!("outwork-local has no thread pool yet")
+}
+
+// SLOT: `let pool = …; Ok(timed(&mut || …pool.spawn(|| ()), wait))`.
+fn ours_one_at_a_time(_timed: impl FnOnce(&mut dyn FnMut()) -> f64) -> anyhow::Result<f64> {
+    bail!("outwork-local has no thread pool yet")
+}

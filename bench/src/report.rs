@@ -1,0 +1,99 @@
+//! A measured row.
+
+use serde::Serialize;
+
+use crate::{
+    alternate::Series,
+    row::{Goal, Row},
+    sample::{median, pairwise_ratios},
+};
+
+/// A row with every sample and what follows from them.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) row: &'static str,
+    pub(crate) unit: &'static str,
+    pub(crate) ours: Series,
+    pub(crate) peer: Option<Series>,
+    pub(crate) ours_median: Option<f64>,
+    pub(crate) peer_median: Option<f64>,
+    /// The median of the pairwise ratios, which need not be the ratio of the medians.
+    pub(crate) ratio: Option<f64>,
+    pub(crate) goal: Option<Goal>,
+    pub(crate) verdict: Verdict,
+}
+
+/// Whether the goal was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Verdict {
+    Met,
+    Missed,
+    /// Nothing was claimed, or a side could not be measured.
+    Unknown,
+}
+
+impl Report {
+    pub(crate) fn new(row: &Row, (ours, peer): (Series, Option<Series>)) -> Self {
+        let ours_median = median(&ours.samples);
+        let peer_median = peer.as_ref().and_then(|peer| median(&peer.samples));
+        let ratio =
+            peer.as_ref().and_then(|peer| median(&pairwise_ratios(&ours.samples, &peer.samples)));
+        let failed = ours.error.is_some() || peer.as_ref().is_some_and(|peer| peer.error.is_some());
+        let verdict = if failed { Verdict::Unknown } else { judge(row.goal, ours_median, ratio) };
+        Self {
+            row: row.name,
+            unit: row.unit,
+            ours,
+            peer,
+            ours_median,
+            peer_median,
+            ratio,
+            goal: row.goal,
+            verdict,
+        }
+    }
+
+    /// Why a side could not be measured, one line each.
+    pub(crate) fn errors(&self) -> impl Iterator<Item = String> {
+        [Some(&self.ours), self.peer.as_ref()].into_iter().flatten().filter_map(|side| {
+            let error = side.error.as_ref()?;
+            Some(format!("{}: {}: {error}", self.row, side.label))
+        })
+    }
+}
+
+fn judge(goal: Option<Goal>, ours: Option<f64>, ratio: Option<f64>) -> Verdict {
+    let met = match goal {
+        Some(Goal::RatioAtMost(bound)) => ratio.map(|ratio| ratio <= bound),
+        Some(Goal::RatioAtLeast(bound)) => ratio.map(|ratio| ratio >= bound),
+        Some(Goal::Below(bound)) => ours.map(|ours| ours < bound),
+        None => None,
+    };
+    match met {
+        Some(true) => Verdict::Met,
+        Some(false) => Verdict::Missed,
+        None => Verdict::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_goal_bounds_the_ratio_or_our_own_value() {
+        let check =
+            |goal, ours, ratio, expected| assert_eq!(judge(Some(goal), ours, ratio), expected);
+
+        check(Goal::RatioAtMost(1.0), Some(9.0), Some(1.0), Verdict::Met);
+        check(Goal::RatioAtMost(1.0), Some(9.0), Some(1.01), Verdict::Missed);
+        check(Goal::RatioAtMost(1.0), Some(9.0), None, Verdict::Unknown);
+        check(Goal::RatioAtLeast(1.3), Some(9.0), Some(1.3), Verdict::Met);
+        check(Goal::RatioAtLeast(1.3), Some(9.0), Some(1.2), Verdict::Missed);
+        check(Goal::Below(0.1), Some(0.0), None, Verdict::Met);
+        check(Goal::Below(0.1), Some(0.1), None, Verdict::Missed);
+        check(Goal::Below(0.1), None, None, Verdict::Unknown);
+        assert_eq!(judge(None, Some(9.0), Some(1.0)), Verdict::Unknown);
+    }
+}

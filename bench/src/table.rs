@@ -1,0 +1,118 @@
+//! Measured rows as text for a person.
+
+use std::fmt::Write as _;
+
+use crate::{
+    report::{Report, Verdict},
+    row::Goal,
+};
+
+const HEAD: [&str; 8] = ["work", "unit", "ours", "peer", "ratio", "goal", "ok", "measured against"];
+
+/// Lays the reports out as a table, followed by one line for every side that could not be measured.
+pub(crate) fn render(reports: &[Report]) -> String {
+    let lines: Vec<_> =
+        std::iter::once(HEAD.map(str::to_owned)).chain(reports.iter().map(cells)).collect();
+    let widths: [usize; 8] = std::array::from_fn(|column| {
+        lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0)
+    });
+
+    let mut table = String::new();
+    for line in &lines {
+        let padded: Vec<_> =
+            line.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        writeln!(table, "{}", padded.join("  ").trim_end()).expect("a string takes every write");
+    }
+    for error in reports.iter().flat_map(Report::errors) {
+        writeln!(table, "! {error}").expect("a string takes every write");
+    }
+    table
+}
+
+fn cells(report: &Report) -> [String; 8] {
+    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), plain);
+    [
+        report.row.to_owned(),
+        report.unit.to_owned(),
+        number(report.ours_median),
+        number(report.peer_median),
+        report.ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}")),
+        match report.goal {
+            Some(Goal::RatioAtMost(bound)) => format!("≤ {bound} ×"),
+            Some(Goal::RatioAtLeast(bound)) => format!("≥ {bound} ×"),
+            Some(Goal::Below(bound)) => format!("< {bound}"),
+            None => "-".to_owned(),
+        },
+        match report.verdict {
+            Verdict::Met => "yes",
+            Verdict::Missed => "NO",
+            Verdict::Unknown => "-",
+        }
+        .to_owned(),
+        report.peer.as_ref().map_or("-", |peer| peer.label).to_owned(),
+    ]
+}
+
+/// Three digits at least: 0.042, 1.37, 25.1, 1234.
+pub(crate) fn plain(value: f64) -> String {
+    let decimals = match value.abs() {
+        hundreds if hundreds >= 100.0 => 0,
+        tens if tens >= 10.0 => 1,
+        ones if ones >= 1.0 => 2,
+        _ => 3,
+    };
+    format!("{value:.decimals$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        alternate::Series,
+        row::{Row, Side},
+    };
+
+    fn series(label: &'static str, samples: &[f64], error: Option<&str>) -> Series {
+        Series { label, samples: samples.to_vec(), error: error.map(str::to_owned) }
+    }
+
+    fn row(name: &'static str, goal: Goal) -> Row {
+        Row {
+            name,
+            unit: "ns/task",
+            goal: Some(goal),
+            ours: Side::new("outwork", || Ok(0.0)),
+            peer: None,
+        }
+    }
+
+    #[test]
+    fn a_table_has_aligned_columns_and_says_what_is_missing() {
+        let measured = Report::new(
+            &row("spawn", Goal::RatioAtMost(1.0)),
+            (
+                series("outwork", &[120.0, 130.0, 110.0], None),
+                Some(series("rayon", &[240.0, 200.0, 220.0], None)),
+            ),
+        );
+        let missing = Report::new(
+            &row("exec beside parallel", Goal::RatioAtLeast(5.0)),
+            (series("outwork", &[1500.0], None), Some(series("parallel", &[], Some("install it")))),
+        );
+
+        assert_eq!(
+            render(&[measured, missing]),
+            "\
+work                  unit     ours  peer  ratio  goal   ok   measured against
+spawn                 ns/task  120   220   0.50   ≤ 1 ×  yes  rayon
+exec beside parallel  ns/task  1500  -     -      ≥ 5 ×  -    parallel
+! exec beside parallel: parallel: install it
+"
+        );
+    }
+
+    #[test]
+    fn small_numbers_keep_their_digits() {
+        assert_eq!([0.0421, 1.367, 25.14, 1234.5].map(plain), ["0.042", "1.37", "25.1", "1234"]);
+    }
+}

@@ -1,0 +1,376 @@
+//! [`Core`]: what all tasks of one executor share.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
+
+use futures_core::future::BoxFuture;
+
+use super::{
+    Attempt, Backend, EngineOptions,
+    cell::{Cell, StopReason},
+    instances::Instances,
+    lifecycle::Lifecycle,
+    live::LiveTasks,
+    retained::Retained,
+    run::Run,
+};
+use crate::{
+    AttachError, Cancel, Change, Counts, EventHub, EventKind, ExecutorStatus, Hooks, JobHandle,
+    Recorder, Refusal, Registry, Rejection, Slot, State, SubmitError, SubmitErrorKind, Task,
+    TaskError, TaskErrorKind, TaskHandle, TaskId, Timer, admission::Admission,
+    blocking::ExecutorId, registry::Registered,
+};
+
+/// What all tasks of one executor share. Tasks hold it, so it outlives the executor's owner.
+#[derive(Debug)]
+pub(super) struct Core {
+    id: ExecutorId,
+    options: EngineOptions,
+    registry: Arc<Registry>,
+    backend: OnceLock<Arc<dyn Backend>>,
+    admission: Arc<Admission>,
+    live: LiveTasks,
+    instances: Arc<Instances>,
+    retained: Retained,
+    hub: Arc<EventHub>,
+    lifecycle: Lifecycle,
+    counts: Counters,
+}
+
+impl Core {
+    pub(super) fn new(registry: Arc<Registry>, options: EngineOptions) -> Arc<Self> {
+        Arc::new(Self {
+            id: ExecutorId::new(),
+            registry,
+            backend: OnceLock::new(),
+            admission: Admission::new(options.limit),
+            live: LiveTasks::default(),
+            instances: Arc::default(),
+            retained: Retained::new(options.retain),
+            hub: Arc::default(),
+            lifecycle: Lifecycle::default(),
+            counts: Counters::default(),
+            options,
+        })
+    }
+
+    pub(super) fn attach_backend(&self, backend: Arc<dyn Backend>) {
+        let first = self.backend.set(backend).is_ok();
+        debug_assert!(first, "an engine gets one backend");
+    }
+
+    pub(super) fn backend(&self) -> &dyn Backend {
+        &**self.backend.get().expect("the backend is attached before the first task")
+    }
+
+    pub(super) const fn id(&self) -> ExecutorId {
+        self.id
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.options.name
+    }
+
+    pub(super) const fn admission(&self) -> &Arc<Admission> {
+        &self.admission
+    }
+
+    pub(super) const fn hub(&self) -> &Arc<EventHub> {
+        &self.hub
+    }
+
+    pub(super) const fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    pub(super) const fn live(&self) -> &LiveTasks {
+        &self.live
+    }
+
+    pub(super) const fn lifecycle(&self) -> &Lifecycle {
+        &self.lifecycle
+    }
+
+    pub(super) const fn counts(&self) -> &Counters {
+        &self.counts
+    }
+
+    pub(super) const fn timer(&self) -> &Timer {
+        &self.options.timer
+    }
+
+    pub(super) fn results_dir(&self) -> &Path {
+        &self.options.results_dir
+    }
+
+    pub(super) const fn hooks(&self) -> Option<&Arc<dyn Hooks>> {
+        self.options.hooks.as_ref()
+    }
+
+    pub(super) const fn recorder(&self) -> Option<&Arc<dyn Recorder>> {
+        self.options.recorder.as_ref()
+    }
+
+    /// Whether there is anything to await around a body.
+    pub(super) const fn has_surroundings(&self) -> bool {
+        self.hooks().is_some() || self.recorder().is_some()
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.timer().now()
+    }
+
+    pub(super) fn drive(&self, future: BoxFuture<'static, ()>) {
+        self.backend().drive(future);
+    }
+
+    pub(super) fn retain(&self, cell: &Arc<Cell>) {
+        self.retained.keep(cell);
+    }
+
+    pub(super) fn start(&self, attempt: Attempt) {
+        self.backend().start(attempt);
+    }
+
+    /// Refuses what can be seen to be wrong without having taken anything.
+    pub(super) fn check(&self, task: &Task) -> Result<Arc<Registered>, Refusal> {
+        let registered = self.registry.find(&task.name)?;
+        task.options.check()?;
+        self.backend().check(task, registered)?;
+        if self.admission.is_closed() { Err(Refusal::closed()) } else { Ok(Arc::clone(registered)) }
+    }
+
+    /// Refuses early, before waiting for room, what would be refused afterwards.
+    pub(super) fn check_free(&self, task: &Task) -> Result<(), Refusal> {
+        if self.live.contains(task.id) {
+            return Err(duplicate(task.id));
+        }
+        task.options.max_instances.map_or(Ok(()), |limit| self.instances.check(task, limit))
+    }
+
+    /// Checks all tasks of a batch, also against each other.
+    pub(super) fn check_batch(&self, tasks: &[Task]) -> Result<(), (usize, Refusal)> {
+        let mut ids = std::collections::HashSet::with_capacity(tasks.len());
+        tasks.iter().enumerate().try_for_each(|(index, task)| {
+            let fresh = if ids.insert(task.id) { Ok(()) } else { Err(duplicate(task.id)) };
+            fresh
+                .and_then(|()| self.check(task).map(drop))
+                .and_then(|()| self.check_free(task))
+                .map_err(|refusal| (index, refusal))
+        })
+    }
+
+    pub(super) fn free_room(&self) -> usize {
+        self.admission.limit().saturating_sub(self.admission.in_flight())
+    }
+
+    /// Accepts a task, with its acceptance recorded.
+    pub(super) async fn accept(
+        self: &Arc<Self>,
+        task: Task,
+        registered: Arc<Registered>,
+        slot: Slot,
+    ) -> Result<TaskHandle, SubmitError> {
+        let cell = self.enroll(task, registered, slot)?;
+        if let Some(recorder) = self.recorder()
+            && let Err(error) = recorder.record(Change::Submitted(&cell.task)).await
+        {
+            let message = format!("the task could not be recorded: {error}");
+            let refusal = Refusal::new(SubmitErrorKind::Infrastructure, message);
+            return Err(refusal.with_task(self.withdraw(cell)));
+        }
+        self.launch(&cell);
+        Ok(TaskHandle::new(cell))
+    }
+
+    /// Accepts a task at once; when it cannot be recorded, its handle says so.
+    pub(super) fn accept_now(
+        self: &Arc<Self>,
+        task: Task,
+        registered: Arc<Registered>,
+        slot: Slot,
+    ) -> Result<TaskHandle, SubmitError> {
+        let cell = self.enroll(task, registered, slot)?;
+        match self.recorder().cloned() {
+            None => self.launch(&cell),
+            Some(recorder) => {
+                let (core, cell) = (Arc::clone(self), Arc::clone(&cell));
+                self.drive(Box::pin(async move {
+                    match recorder.record(Change::Submitted(&cell.task)).await {
+                        Ok(()) => core.launch(&cell),
+                        Err(error) => reject(&cell, &error.to_string()),
+                    }
+                }));
+            }
+        }
+        Ok(TaskHandle::new(cell))
+    }
+
+    /// Reserves everything that the task needs: its id, its instance, its room.
+    fn enroll(
+        self: &Arc<Self>,
+        task: Task,
+        registered: Arc<Registered>,
+        slot: Slot,
+    ) -> Result<Arc<Cell>, SubmitError> {
+        let instance = match task.options.max_instances {
+            None => None,
+            Some(limit) => match self.instances.reserve(&task, limit) {
+                Ok(instance) => Some(instance),
+                Err(refusal) => return Err(refusal.with_task(task)),
+            },
+        };
+        let cell = Cell::new(Arc::clone(self), task, registered, self.now());
+        {
+            let mut inner = cell.lock();
+            inner.slot = Some(slot);
+            inner.instance = instance;
+        }
+        if !self.live.insert(&cell) {
+            let refusal = duplicate(cell.id());
+            return Err(refusal.with_task(cell.into_task()));
+        }
+        // Looked at after the task can be seen: whoever stops the executor either is seen
+        // here or sees the task.
+        if self.admission.is_closed() {
+            return Err(Refusal::closed().with_task(self.withdraw(cell)));
+        }
+        Ok(cell)
+    }
+
+    /// Takes an enrolled task out again.
+    fn withdraw(&self, cell: Arc<Cell>) -> Task {
+        self.live.remove(cell.id());
+        let parts = {
+            let mut inner = cell.lock();
+            (inner.slot.take(), inner.instance.take())
+        };
+        drop(parts);
+        self.task_ended();
+        cell.into_task()
+    }
+
+    /// Sets an accepted task going.
+    fn launch(self: &Arc<Self>, cell: &Arc<Cell>) {
+        let run = Run::new(Arc::clone(cell), cell.task.attempt + 1);
+        let attempt = Attempt::new(Arc::clone(&run));
+        let options = &cell.task.options;
+        self.counts.submitted.fetch_add(1, Ordering::Relaxed);
+        let mut inner = cell.lock();
+        inner.run = Some(run);
+        cell.emit(0, || EventKind::Submitted);
+        if let Some(expires) = options.expires {
+            inner.timers.expiry = Some(self.arm_expiry(cell, expires));
+        }
+        match options.delay.filter(|delay| !delay.is_zero()) {
+            Some(delay) => inner.timers.due = Some(self.arm_start(attempt, delay)),
+            None => {
+                drop(inner);
+                self.start(attempt);
+            }
+        }
+    }
+
+    pub(super) fn attach(&self, job: &JobHandle) -> Result<TaskHandle, AttachError> {
+        if job.executor() != self.name() {
+            return Err(AttachError::WrongExecutor(job.clone()));
+        }
+        let cell = self.live.get(job.id()).or_else(|| self.retained.get(job.id()));
+        cell.map(|cell| TaskHandle::new(cell)).ok_or_else(|| AttachError::NotFound(job.clone()))
+    }
+
+    pub(super) fn cancel(&self, id: TaskId) -> Cancel {
+        self.live.get(id).map_or(Cancel::NotFound, |cell| cell.stop(StopReason::Cancel))
+    }
+
+    pub(super) fn cancel_all(&self) -> usize {
+        let stopped = |cell: &Arc<Cell>| cell.stop(StopReason::Cancel) != Cancel::NotFound;
+        self.live.all().iter().filter(|cell| stopped(cell)).count()
+    }
+
+    pub(super) fn status(&self) -> ExecutorStatus {
+        ExecutorStatus {
+            phase: self.lifecycle.phase(),
+            workers: self.backend().workers(),
+            in_flight: self.admission.in_flight(),
+            running: self.counts.running.load(Ordering::Relaxed),
+            limit: self.admission.limit(),
+            counts: self.counts.read(),
+        }
+    }
+}
+
+fn duplicate(id: TaskId) -> Refusal {
+    Refusal::new(SubmitErrorKind::DuplicateId, format!("a task with the id {id} is alive already"))
+}
+
+fn reject(cell: &Arc<Cell>, cause: &str) {
+    if let Some(claim) = cell.claim_waiting() {
+        let message = format!("the task could not be recorded: {cause}");
+        let kind = TaskErrorKind::Rejected(Rejection::NotRecorded);
+        claim.settle_elsewhere(Err(TaskError::new(kind, message)));
+    }
+}
+
+/// The counters behind [`Counts`].
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    submitted: AtomicU64,
+    succeeded: AtomicU64,
+    failed: AtomicU64,
+    cancelled: AtomicU64,
+    timed_out: AtomicU64,
+    lost: AtomicU64,
+    retried: AtomicU64,
+    late: AtomicU64,
+    running: AtomicUsize,
+}
+
+impl Counters {
+    pub(super) fn running(&self, n: usize) {
+        self.running.fetch_add(n, Ordering::Relaxed);
+    }
+
+    pub(super) fn stopped(&self, n: usize) {
+        self.running.fetch_sub(n, Ordering::Relaxed);
+    }
+
+    pub(super) fn retried(&self) {
+        self.retried.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn late(&self) {
+        self.late.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn ended(&self, state: State) {
+        let counter = match state {
+            State::Succeeded => &self.succeeded,
+            State::Cancelled => &self.cancelled,
+            State::TimedOut => &self.timed_out,
+            State::Lost => &self.lost,
+            State::Failed | State::Pending | State::Running => &self.failed,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn read(&self) -> Counts {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counts {
+            submitted: get(&self.submitted),
+            succeeded: get(&self.succeeded),
+            failed: get(&self.failed),
+            cancelled: get(&self.cancelled),
+            timed_out: get(&self.timed_out),
+            lost: get(&self.lost),
+            retried: get(&self.retried),
+            late: get(&self.late),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! [`LiveTasks`]: the tasks that have not ended, by id.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use super::cell::Cell;
+use crate::{TaskId, waiters::lock};
+
+/// More than the threads that meet here at one instant.
+const SHARDS: usize = 16;
+
+/// The tasks that were accepted and have not ended.
+#[derive(Debug, Default)]
+pub(super) struct LiveTasks {
+    shards: [Mutex<Shard>; SHARDS],
+    count: AtomicUsize,
+}
+
+type Shard = HashMap<TaskId, Arc<Cell>, BuildHasherDefault<IdHasher>>;
+
+impl LiveTasks {
+    /// Adds a task; `false` when its id is there already.
+    pub(super) fn insert(&self, cell: &Arc<Cell>) -> bool {
+        use std::collections::hash_map::Entry;
+        match lock(self.shard(cell.id())).entry(cell.id()) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(entry) => {
+                entry.insert(Arc::clone(cell));
+                // Sequentially consistent, as is the look at the phase that follows it:
+                // either the one who accepts sees that the executor closes,
+                // or the one who closes sees this task.
+                self.count.fetch_add(1, Ordering::SeqCst);
+                true
+            }
+        }
+    }
+
+    pub(super) fn contains(&self, id: TaskId) -> bool {
+        lock(self.shard(id)).contains_key(&id)
+    }
+
+    pub(super) fn get(&self, id: TaskId) -> Option<Arc<Cell>> {
+        lock(self.shard(id)).get(&id).cloned()
+    }
+
+    /// Takes a task out of the map; it counts until [`uncount`](Self::uncount).
+    pub(super) fn remove(&self, id: TaskId) {
+        let removed = lock(self.shard(id)).remove(&id);
+        drop(removed);
+    }
+
+    /// Counts one task less; whether it was the last.
+    pub(super) fn uncount(&self) -> bool {
+        self.count.fetch_sub(1, Ordering::SeqCst) == 1
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.count.load(Ordering::SeqCst) == 0
+    }
+
+    /// All tasks at this moment.
+    pub(super) fn all(&self) -> Vec<Arc<Cell>> {
+        self.shards
+            .iter()
+            .flat_map(|shard| lock(shard).values().cloned().collect::<Vec<_>>())
+            .collect()
+    }
+
+    fn shard(&self, id: TaskId) -> &Mutex<Shard> {
+        &self.shards[(spread(id) >> 32) as usize % SHARDS]
+    }
+}
+
+/// Mixes the low bits of an id with a number that an outsider does not know:
+/// ids come from callers, who must not be able to choose where they collide.
+fn spread(id: TaskId) -> u64 {
+    use std::sync::LazyLock;
+    static SECRET: LazyLock<u64> = LazyLock::new(|| fastrand::u64(..) | 1);
+    let mixed = u128::from(id.low_bits() ^ *SECRET) * u128::from(*SECRET ^ 0x9E37_79B9_7F4A_7C15);
+    (mixed >> 64) as u64 ^ mixed as u64
+}
+
+/// Hashes an id by [`spread`], which the map's own hasher would only repeat at a higher price.
+#[derive(Debug, Default)]
+pub(super) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        let mut id = [0; 16];
+        let len = bytes.len().min(16);
+        id[..len].copy_from_slice(&bytes[..len]);
+        self.0 = spread(TaskId::from_uuid(uuid::Uuid::from_bytes(id)));
+    }
+
+    fn write_usize(&mut self, _length_prefix: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

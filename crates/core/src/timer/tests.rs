@@ -1,0 +1,66 @@
+//! Deadlines by a clock that the test moves.
+
+use std::sync::mpsc;
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+const SOON: Duration = Duration::from_secs(10);
+
+fn timer() -> (Clock, Timer) {
+    let clock = Clock::manual();
+    (clock.clone(), Timer::new(clock))
+}
+
+#[test]
+fn deadlines_run_in_the_order_of_their_time() {
+    let (clock, timer) = timer();
+    let (send, receive) = mpsc::channel();
+    for seconds in [3_u32, 1, 2] {
+        let send = send.clone();
+        timer.after(SECOND * seconds, move || send.send(seconds).unwrap());
+    }
+    clock.advance(SECOND * 3);
+    let order: Vec<_> = (0..3).map(|_| receive.recv_timeout(SOON).unwrap()).collect();
+    assert_eq!(order, [1, 2, 3]);
+}
+
+#[test]
+fn nothing_runs_early_and_a_cancelled_deadline_never() {
+    let (clock, timer) = timer();
+    let (send, receive) = mpsc::channel();
+    let late = send.clone();
+    let cancelled = timer.after(SECOND, move || late.send("cancelled").unwrap());
+    timer.after(SECOND * 2, move || send.send("due").unwrap());
+    assert!(timer.cancel(cancelled));
+    assert!(!timer.cancel(cancelled));
+    clock.advance(SECOND);
+    assert!(receive.recv_timeout(Duration::from_millis(20)).is_err());
+    clock.advance(SECOND);
+    assert_eq!(receive.recv_timeout(SOON), Ok("due"));
+}
+
+#[test]
+fn an_earlier_deadline_wakes_the_sleeping_thread() {
+    let timer = Timer::new(Clock::system());
+    let (send, receive) = mpsc::channel();
+    let first = send.clone();
+    timer.after(SECOND * 3600, move || first.send(1).unwrap());
+    timer.after(Duration::from_millis(1), move || send.send(2).unwrap());
+    assert_eq!(receive.recv_timeout(SOON), Ok(2));
+}
+
+#[test]
+fn a_panicking_action_does_not_stop_the_clock() {
+    let timer = Timer::new(Clock::system());
+    let (send, receive) = mpsc::channel();
+    timer.after(Duration::ZERO, || panic!("on purpose"));
+    timer.after(Duration::from_millis(1), move || send.send(()).unwrap());
+    assert_eq!(receive.recv_timeout(SOON), Ok(()));
+}
+
+#[test]
+fn a_deadline_beyond_all_time_is_no_panic() {
+    let (_clock, timer) = timer();
+    timer.after(Duration::MAX, || {});
+}
