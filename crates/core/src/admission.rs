@@ -5,7 +5,7 @@ use std::{
     future::Future,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicIsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -15,17 +15,34 @@ use event_listener::{Event, IntoNotification};
 ///
 /// What is in flight is thereby bounded whatever happens between: waiting for a worker,
 /// for a delay, or for the next attempt.
+///
+/// Those who enter and those who leave count in cache lines of their own. Who enters looks
+/// into the other line only when the room seems to be used up by what was seen there last.
 #[derive(Debug)]
 pub struct Admission {
     limit: usize,
-    free: AtomicIsize,
     closed: AtomicBool,
     room: Event,
+    entries: OwnLine<Entries>,
+    left: OwnLine<AtomicUsize>,
 }
+
+#[derive(Debug, Default)]
+struct Entries {
+    entered: AtomicUsize,
+    /// A value that `left` had. It may be old, which makes the room look smaller.
+    seen_left: AtomicUsize,
+}
+
+/// A value that shares its cache line with no other.
+/// 128 bytes, because some processors fetch lines in pairs.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct OwnLine<T>(T);
 
 /// The place of one task. Dropping it makes room for another.
 pub struct Slot {
-    admission: Arc<Admission>,
+    admission: Option<Arc<Admission>>,
 }
 
 /// Why there is no room.
@@ -41,12 +58,12 @@ impl Admission {
     /// Room for `limit` tasks.
     #[must_use]
     pub fn new(limit: usize) -> Arc<Self> {
-        let free = isize::try_from(limit).unwrap_or(isize::MAX);
         Arc::new(Self {
             limit,
-            free: AtomicIsize::new(free),
             closed: AtomicBool::new(false),
             room: Event::new(),
+            entries: OwnLine::default(),
+            left: OwnLine::default(),
         })
     }
 
@@ -59,8 +76,8 @@ impl Admission {
     /// How many tasks are in flight.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        let free = self.free.load(Ordering::Relaxed);
-        usize::try_from(isize::try_from(self.limit).unwrap_or(isize::MAX) - free).unwrap_or(0)
+        let left = self.left.0.load(Ordering::Acquire);
+        self.entries.0.entered.load(Ordering::Acquire).wrapping_sub(left)
     }
 
     /// Takes a place if there is one now.
@@ -69,24 +86,60 @@ impl Admission {
     ///
     /// When there is none, or when no more tasks are taken.
     pub fn try_acquire(self: &Arc<Self>) -> Result<Slot, NoRoom> {
-        if self.closed.load(Ordering::Acquire) {
-            return Err(NoRoom::Closed);
-        }
-        // Taking first and giving back when it was one too many costs one step instead of
-        // two where there is room; the dip below zero only makes others wait, never enter.
-        if self.free.fetch_sub(1, Ordering::AcqRel) > 0 {
-            return Ok(Slot { admission: Arc::clone(self) });
-        }
-        self.give_back();
-        Err(NoRoom::Full)
+        self.try_enter()?;
+        Ok(Slot { admission: Some(Arc::clone(self)) })
     }
 
-    /// Takes a place although there may be none: for work that was accepted before,
-    /// and for workers that must not wait for themselves.
-    #[must_use]
-    pub fn acquire_beyond_limit(self: &Arc<Self>) -> Slot {
-        self.free.fetch_sub(1, Ordering::AcqRel);
-        Slot { admission: Arc::clone(self) }
+    /// Takes a place that has to be given back by [`leave`](Self::leave).
+    ///
+    /// For those who keep the admission at hand anyway, and count a reference the less.
+    ///
+    /// # Errors
+    ///
+    /// As for [`try_acquire`](Self::try_acquire).
+    pub fn try_enter(&self) -> Result<(), NoRoom> {
+        self.try_enter_many(1)
+    }
+
+    /// Takes so many places at once, or none. Each has to be given back by
+    /// [`leave`](Self::leave).
+    ///
+    /// # Errors
+    ///
+    /// As for [`try_acquire`](Self::try_acquire).
+    pub fn try_enter_many(&self, places: usize) -> Result<(), NoRoom> {
+        if self.is_closed() {
+            return Err(NoRoom::Closed);
+        }
+        let Entries { entered, seen_left } = &self.entries.0;
+        let mut count = entered.load(Ordering::Relaxed);
+        loop {
+            let fits = |left: usize| count.wrapping_sub(left).saturating_add(places) <= self.limit;
+            if !fits(seen_left.load(Ordering::Relaxed)) {
+                let left = self.left.0.load(Ordering::SeqCst);
+                if !fits(left) {
+                    return Err(NoRoom::Full);
+                }
+                seen_left.store(left, Ordering::Relaxed);
+            }
+            let next = count.wrapping_add(places);
+            match entered.compare_exchange_weak(count, next, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return Ok(()),
+                Err(now) => count = now,
+            }
+        }
+    }
+
+    /// Takes a place although there may be none: for workers that must not wait for
+    /// themselves. It has to be given back by [`leave`](Self::leave).
+    pub fn enter_beyond_limit(&self) {
+        self.entries.0.entered.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Gives a place back.
+    pub fn leave(&self) {
+        self.left.0.fetch_add(1, Ordering::SeqCst);
+        self.room.notify(1.additional());
     }
 
     /// Waits for a place.
@@ -116,26 +169,29 @@ impl Admission {
 
     /// Takes no more tasks, and tells those who wait.
     pub fn close(&self) {
-        self.closed.store(true, Ordering::Release);
+        self.closed.store(true, Ordering::SeqCst);
         self.room.notify(usize::MAX);
     }
 
     /// Whether no more tasks are taken.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
+        self.closed.load(Ordering::SeqCst)
     }
+}
 
-    fn give_back(&self) {
-        if self.free.fetch_add(1, Ordering::AcqRel) >= 0 {
-            self.room.notify(1.additional());
-        }
+impl Slot {
+    /// Keeps the place taken; whoever has it now gives it back by [`Admission::leave`].
+    pub fn entrust(mut self) {
+        self.admission.take();
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.admission.give_back();
+        if let Some(admission) = &self.admission {
+            admission.leave();
+        }
     }
 }
 
@@ -190,9 +246,11 @@ mod tests {
     #[test]
     fn work_beyond_the_limit_is_counted_and_given_back() {
         let admission = Admission::new(1);
-        let slots = [admission.acquire_beyond_limit(), admission.acquire_beyond_limit()];
+        admission.enter_beyond_limit();
+        admission.enter_beyond_limit();
         assert_eq!(admission.in_flight(), 2);
-        drop(slots);
+        admission.leave();
+        admission.leave();
         assert!(admission.try_acquire().is_ok());
     }
 }

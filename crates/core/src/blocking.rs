@@ -87,6 +87,10 @@ pub(crate) fn note_awaited(executor: ExecutorId) {
     AWAITED.set(Some(executor));
 }
 
+/// How often a waiter looks before it parks: one to two microseconds, less than a park and
+/// an unpark cost, and long enough to see a short task on another thread end.
+const SPINS: u32 = 100;
+
 /// Wakes one parked thread.
 struct Parker {
     thread: Thread,
@@ -100,6 +104,12 @@ impl Parker {
 
     /// Parks until woken or until the deadline; whether it was woken.
     fn park(&self, deadline: Option<Instant>) -> bool {
+        for _ in 0..SPINS {
+            if self.woken.load(Ordering::Relaxed) {
+                break;
+            }
+            std::hint::spin_loop();
+        }
         while !self.woken.swap(false, Ordering::Acquire) {
             match deadline.map(|at| at.saturating_duration_since(Instant::now())) {
                 None => thread::park(),

@@ -19,9 +19,9 @@ mod run;
 mod settle;
 mod stop;
 
-pub use attempt::{Attempt, AttemptKey};
-pub use backend::{Backend, Close, CommandRunner};
-pub use body::{contain, contain_drop, panic_message};
+pub use attempt::{Attempt, AttemptKey, Prepared};
+pub use backend::{Backend, Close, CommandRunner, Recall};
+pub use body::{contain, contain_drop, panic_message, run_handler};
 pub use lifecycle::WorkerToken;
 pub use options::EngineOptions;
 
@@ -46,10 +46,24 @@ pub struct Engine<B: Backend> {
     backend: Arc<B>,
 }
 
+/// What a backend needs to know of the executor that it is made for.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Surroundings {
+    /// What tells the executor apart from others in the process.
+    pub id: ExecutorId,
+    /// What each worker has to hold while it lives.
+    pub token: WorkerToken,
+    /// Where events are told.
+    pub hub: Arc<EventHub>,
+    /// The room for what is in flight.
+    pub admission: Arc<Admission>,
+}
+
 impl<B: Backend> Engine<B> {
     /// Makes an executor of a backend.
     ///
-    /// `make` gets the id and the token that the backend's workers need.
+    /// `make` gets what the backend's workers need to know of the executor.
     ///
     /// # Errors
     ///
@@ -57,10 +71,16 @@ impl<B: Backend> Engine<B> {
     pub fn build<E>(
         registry: Arc<Registry>,
         options: EngineOptions,
-        make: impl FnOnce(ExecutorId, WorkerToken) -> Result<B, E>,
+        make: impl FnOnce(Surroundings) -> Result<B, E>,
     ) -> Result<Self, E> {
         let core = Core::new(registry, options);
-        let backend = Arc::new(make(core.id(), core.worker_token())?);
+        let surroundings = Surroundings {
+            id: core.id(),
+            token: core.worker_token(),
+            hub: Arc::clone(core.hub()),
+            admission: Arc::clone(core.admission()),
+        };
+        let backend = Arc::new(make(surroundings)?);
         core.attach_backend(Arc::clone(&backend) as Arc<dyn Backend>);
         Ok(Self { core, backend })
     }
@@ -106,17 +126,15 @@ impl<B: Backend> Engine<B> {
         self.core.begin_shutdown(how);
     }
 
-    async fn acquire(&self, task: &Task) -> Result<Slot, Refusal> {
-        match self.core.admission().try_acquire() {
-            Ok(slot) => Ok(slot),
-            Err(NoRoom::Closed) => Err(Refusal::closed()),
-            Err(NoRoom::Full) => {
-                self.core.check_free(task)?;
-                crate::blocking::note_awaited(self.core.id());
-                let acquire = self.core.admission().acquire();
-                noting(self.core.id(), acquire).await.map_err(|_closed| Refusal::closed())
-            }
+    /// Takes a place for the task, waiting for one.
+    async fn enter(&self, task: &Task) -> Result<(), Refusal> {
+        match self.core.admission().try_enter() {
+            Err(NoRoom::Full) => {}
+            entered => return entered.map_err(|_closed| Refusal::closed()),
         }
+        self.core.check_free(task)?;
+        let acquired = noting(self.core.id(), self.core.admission().acquire()).await;
+        acquired.map(Slot::entrust).map_err(|_closed| Refusal::closed())
     }
 
     async fn submit_one(&self, task: Task) -> Result<TaskHandle, SubmitError> {
@@ -124,22 +142,21 @@ impl<B: Backend> Engine<B> {
             Ok(registered) => registered,
             Err(refusal) => return Err(refusal.with_task(task)),
         };
-        match self.acquire(&task).await {
-            Ok(slot) => self.core.accept(task, registered, slot).await,
+        match self.enter(&task).await {
+            Ok(()) => self.core.accept(task, registered).await,
             Err(refusal) => Err(refusal.with_task(task)),
         }
     }
 
     fn try_submit_one(&self, task: Task) -> Result<TaskHandle, SubmitError> {
-        let slot = self.core.check(&task).and_then(|registered| {
-            match self.core.admission().try_acquire() {
-                Ok(slot) => Ok((registered, slot)),
+        let entered =
+            self.core.check(&task).and_then(|registered| match self.core.admission().try_enter() {
+                Ok(()) => Ok(registered),
                 Err(NoRoom::Closed) => Err(Refusal::closed()),
                 Err(NoRoom::Full) => Err(Refusal::full(self.core.admission().limit())),
-            }
-        });
-        match slot {
-            Ok((registered, slot)) => self.core.accept_now(task, registered, slot),
+            });
+        match entered {
+            Ok(registered) => self.core.accept_now(task, registered),
             Err(refusal) => Err(refusal.with_task(task)),
         }
     }
@@ -150,26 +167,51 @@ impl<B: Backend> Engine<B> {
         batch: Batch,
     ) -> Result<Vec<TaskHandle>, SubmitManyError> {
         if let Err((index, refusal)) = self.core.check_batch(&tasks) {
+            let tasks = tasks.into_iter().enumerate().collect();
             return Err(SubmitManyError::new(refusal, index, tasks, Vec::new()));
         }
-        if batch == Batch::Fit && self.core.free_room() < tasks.len() {
+        if batch == Batch::Fit && self.core.admission().try_enter_many(tasks.len()).is_err() {
             let refusal = Refusal::full(self.core.admission().limit());
+            let tasks = tasks.into_iter().enumerate().collect();
             return Err(SubmitManyError::new(refusal, 0, tasks, Vec::new()));
         }
         let mut accepted = Vec::with_capacity(tasks.len());
-        let mut rest = tasks.into_iter();
-        while let Some(task) = rest.next() {
-            match self.submit_one(task).await {
-                Ok(handle) => accepted.push(handle),
+        let mut rest = tasks.into_iter().enumerate();
+        while let Some((index, task)) = rest.next() {
+            let submitted = match batch {
+                Batch::Wait => self.submit_one(task).await,
+                Batch::Fit => self.submit_entered(task).await,
+            };
+            match submitted {
+                Ok(handle) => accepted.push((index, handle)),
                 Err(error) => {
                     let refusal = error.refusal().clone();
-                    let index = accepted.len();
-                    let tasks = std::iter::once(error.into_task()).chain(rest).collect();
-                    return Err(SubmitManyError::new(refusal, index, tasks, accepted));
+                    let back = std::iter::once((index, error.into_task())).chain(rest).collect();
+                    if batch == Batch::Fit {
+                        self.leave_many(&back, index);
+                    }
+                    return Err(SubmitManyError::new(refusal, index, back, accepted));
                 }
             }
         }
-        Ok(accepted)
+        Ok(accepted.into_iter().map(|(_, handle)| handle).collect())
+    }
+
+    /// Submits a task whose place was taken with its batch.
+    async fn submit_entered(&self, task: Task) -> Result<TaskHandle, SubmitError> {
+        match self.core.check(&task) {
+            Ok(registered) => self.core.accept(task, registered).await,
+            Err(refusal) => {
+                self.core.admission().leave();
+                Err(refusal.with_task(task))
+            }
+        }
+    }
+
+    /// Gives back the places of those tasks of a batch that were not tried any more.
+    fn leave_many(&self, back: &Vec<(usize, Task)>, refused: usize) {
+        let untried = back.iter().filter(|(index, _)| *index > refused);
+        untried.for_each(|_| self.core.admission().leave());
     }
 }
 

@@ -21,7 +21,8 @@ use crate::{
 /// - **Accepted means owned.** `Ok` from a submission means that the task will get an
 ///   [`Outcome`](crate::Outcome), on every path: its handle resolves, exactly once,
 ///   also when nobody listens yet, when the body panics, and when the executor is shut down.
-/// - **Refused means returned.** An error gives the task back, and nothing of it runs.
+/// - **Refused means returned.** An error gives the task back, and nothing of it runs;
+///   only [`Unconfirmed`](crate::SubmitErrorKind::Unconfirmed) cannot know.
 /// - **Running is real.** A task is `Running` only while its body really runs, and
 ///   `Cancelled` only when it has really stopped.
 /// - **One ending.** A task has one final state and one final event.
@@ -51,7 +52,8 @@ pub trait Executor: Send + Sync + Debug {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future before it is ready: the task is not submitted and is gone.
+    /// Dropping the future before it is ready: the task is not submitted and is gone,
+    /// or, where it had to be sent somewhere and was, runs detached.
     fn submit(&self, task: Task) -> BoxFuture<'_, Result<TaskHandle, SubmitError>>;
 
     /// Hands a task over without waiting.
@@ -68,7 +70,7 @@ pub trait Executor: Send + Sync + Debug {
     ///
     /// # Errors
     ///
-    /// When one task is refused: none has started, and all are given back.
+    /// When one task is found bad: none has started, and all are given back.
     ///
     /// # Cancel safety
     ///
@@ -132,4 +134,82 @@ pub enum Batch {
     Wait,
     /// It is refused whole.
     Fit,
+}
+
+/// Implements [`Executor`] for a type by passing every call to an executor inside it.
+///
+/// ```
+/// # use outwork_core::{delegate_executor, engine::{Backend, Engine}};
+/// #[derive(Debug)]
+/// struct MyPool<B: Backend> {
+///     engine: Engine<B>,
+/// }
+/// delegate_executor!(impl[B: Backend] for MyPool<B> => engine);
+/// ```
+#[macro_export]
+macro_rules! delegate_executor {
+    (impl[$($generics:tt)*] for $type:ty => $inner:ident) => {
+        impl<$($generics)*> $crate::Executor for $type {
+            fn submit(
+                &self,
+                task: $crate::Task,
+            ) -> $crate::BoxFuture<'_, Result<$crate::TaskHandle, $crate::SubmitError>> {
+                $crate::Executor::submit(&self.$inner, task)
+            }
+
+            fn try_submit(
+                &self,
+                task: $crate::Task,
+            ) -> Result<$crate::TaskHandle, $crate::SubmitError> {
+                $crate::Executor::try_submit(&self.$inner, task)
+            }
+
+            fn submit_many(
+                &self,
+                tasks: Vec<$crate::Task>,
+                batch: $crate::Batch,
+            ) -> $crate::BoxFuture<'_, Result<Vec<$crate::TaskHandle>, $crate::SubmitManyError>>
+            {
+                $crate::Executor::submit_many(&self.$inner, tasks, batch)
+            }
+
+            fn attach(
+                &self,
+                job: &$crate::JobHandle,
+            ) -> $crate::BoxFuture<'_, Result<$crate::TaskHandle, $crate::AttachError>> {
+                $crate::Executor::attach(&self.$inner, job)
+            }
+
+            fn cancel(&self, id: $crate::TaskId) -> $crate::BoxFuture<'_, $crate::Cancel> {
+                $crate::Executor::cancel(&self.$inner, id)
+            }
+
+            fn cancel_all(&self) -> $crate::BoxFuture<'_, usize> {
+                $crate::Executor::cancel_all(&self.$inner)
+            }
+
+            fn status(&self) -> $crate::ExecutorStatus {
+                $crate::Executor::status(&self.$inner)
+            }
+
+            fn events(&self, filter: $crate::EventFilter) -> $crate::EventStream {
+                $crate::Executor::events(&self.$inner, filter)
+            }
+
+            fn capabilities(&self) -> $crate::Capabilities {
+                $crate::Executor::capabilities(&self.$inner)
+            }
+
+            fn config(&self) -> $crate::ExecutorConfig {
+                $crate::Executor::config(&self.$inner)
+            }
+
+            fn shutdown(
+                &self,
+                how: $crate::Shutdown,
+            ) -> $crate::BoxFuture<'_, $crate::ShutdownReport> {
+                $crate::Executor::shutdown(&self.$inner, how)
+            }
+        }
+    };
 }

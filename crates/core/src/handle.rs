@@ -48,11 +48,11 @@ pub trait JoinSource<T>: Send + Sync {
     /// Where the task is in its life.
     fn state(&self) -> State;
     /// Asks the task to stop.
-    fn cancel(&self) -> Cancel;
+    fn cancel(self: Arc<Self>) -> Cancel;
     /// The task's events from now on.
     fn events(&self) -> EventStream;
     /// The task's address.
-    fn job_handle(&self) -> JobHandle;
+    fn job_handle(self: Arc<Self>) -> JobHandle;
     /// The executor that runs it.
     fn executor(&self) -> ExecutorId;
 }
@@ -78,7 +78,7 @@ impl<T> TaskHandle<T> {
     /// Asks the task to stop.
     #[expect(clippy::must_use_candidate, reason = "called for its effect")]
     pub fn cancel(&self) -> Cancel {
-        self.source.get(|s| s.cancel(), |s| s.cancel())
+        self.source.get(|s| Arc::clone(s).cancel(), |s| Arc::clone(s).cancel())
     }
 
     /// The task's events from now on; [`state`](Self::state) tells what was before.
@@ -93,7 +93,7 @@ impl<T> TaskHandle<T> {
     /// so that [`attach`](crate::Executor::attach) finds it.
     #[must_use]
     pub fn job_handle(&self) -> JobHandle {
-        self.source.get(|s| s.job_handle(), |s| s.job_handle())
+        self.source.get(|s| Arc::clone(s).job_handle(), |s| Arc::clone(s).job_handle())
     }
 
     /// Blocks until the task has ended.
@@ -150,12 +150,12 @@ impl TaskHandle<Payload> {
 impl<T> Source<T> {
     fn get<V>(
         &self,
-        plain: impl FnOnce(&dyn JoinSource<T>) -> V,
-        decoded: impl FnOnce(&dyn JoinSource<Payload>) -> V,
+        plain: impl FnOnce(&Arc<dyn JoinSource<T>>) -> V,
+        decoded: impl FnOnce(&Arc<dyn JoinSource<Payload>>) -> V,
     ) -> V {
         match self {
-            Self::Plain(source) => plain(&**source),
-            Self::Decoded(source, _) => decoded(&**source),
+            Self::Plain(source) => plain(source),
+            Self::Decoded(source, _) => decoded(source),
         }
     }
 }

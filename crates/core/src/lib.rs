@@ -33,6 +33,7 @@ mod handler;
 mod hooks;
 mod id;
 mod job_handle;
+mod join_cell;
 mod kinds;
 mod metadata;
 mod name;
@@ -75,11 +76,13 @@ pub use executor::{Batch, Executor};
 pub use executor_ext::{
     BlockingIter, ExecutorExt, Indexed, Limits, Map, RunMultiple, WaitMany, wait_many,
 };
+pub use futures_core::future::BoxFuture;
 pub use handle::{JoinSource, TaskHandle};
 pub use handler::{AsyncBody, BodyKind, CommandBody, Handler, SyncBody};
 pub use hooks::Hooks;
 pub use id::{ParseTaskIdError, TaskId};
 pub use job_handle::JobHandle;
+pub use join_cell::JoinCell;
 pub use kinds::ExecutorKinds;
 pub use metadata::{DispatchInfo, Metadata};
 pub use name::{InvalidTaskName, TaskName};

@@ -12,30 +12,44 @@ use crate::{Priority, RetryPolicy, StreamTarget, TraceContext};
 /// [`Capabilities`](crate::Capabilities) for what it can enforce.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
 pub struct TaskOptions {
+    /// How long one attempt may run.
     #[serde(deserialize_with = "non_zero", skip_serializing_if = "Option::is_none")]
-    pub(crate) time_limit: Option<Duration>,
+    pub time_limit: Option<Duration>,
+    /// How long a body that was asked to stop may take.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) grace: Option<Duration>,
-    pub(crate) retry: RetryPolicy,
-    pub(crate) priority: Priority,
+    pub grace: Option<Duration>,
+    /// What happens after a failed attempt.
+    pub retry: RetryPolicy,
+    /// Which of the waiting tasks goes first.
+    pub priority: Priority,
+    /// How long after its submission the task may start at the earliest.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) delay: Option<Duration>,
+    pub delay: Option<Duration>,
+    /// How long after its submission the first attempt may start at the latest.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) expires: Option<Duration>,
+    pub expires: Option<Duration>,
+    /// Where the standard output goes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) stdout: Option<StreamTarget>,
+    pub stdout: Option<StreamTarget>,
+    /// Where the standard error goes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) stderr: Option<StreamTarget>,
+    pub stderr: Option<StreamTarget>,
+    /// A folder that the handler may keep files in.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) cache_dir: Option<PathBuf>,
+    pub cache_dir: Option<PathBuf>,
+    /// How many tasks of this name may be alive at once.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) max_instances: Option<NonZeroU32>,
-    pub(crate) idempotent: bool,
+    pub max_instances: Option<NonZeroU32>,
+    /// Running the task twice does no harm.
+    pub idempotent: bool,
+    /// The queue, on executors that have several.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) queue: Option<String>,
+    pub queue: Option<String>,
+    /// The caller's trace.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) trace: Option<TraceContext>,
+    pub trace: Option<TraceContext>,
 }
 
 /// An option has a value that cannot be kept.
@@ -105,7 +119,8 @@ impl TaskOptions {
         self
     }
 
-    /// Sets how long after its submission the task may start at the latest.
+    /// Sets how long after its submission the first attempt may start at the latest;
+    /// later attempts are not bound by it.
     #[must_use]
     pub const fn expires(mut self, expires: Duration) -> Self {
         self.expires = Some(expires);
@@ -161,30 +176,6 @@ impl TaskOptions {
         self
     }
 
-    /// The time limit of an attempt.
-    #[must_use]
-    pub const fn get_time_limit(&self) -> Option<Duration> {
-        self.time_limit
-    }
-
-    /// The retry policy.
-    #[must_use]
-    pub const fn get_retry(&self) -> &RetryPolicy {
-        &self.retry
-    }
-
-    /// The priority.
-    #[must_use]
-    pub const fn get_priority(&self) -> Priority {
-        self.priority
-    }
-
-    /// Whether a second run does no harm.
-    #[must_use]
-    pub const fn is_idempotent(&self) -> bool {
-        self.idempotent
-    }
-
     /// The options that remain for whoever runs just one attempt of the task.
     pub(crate) fn single_attempt(mut self) -> Self {
         self.delay = None;
@@ -197,6 +188,9 @@ impl TaskOptions {
 
     /// What no single setter can see.
     pub(crate) fn check(&self) -> Result<(), OptionsError> {
+        if self.time_limit == Some(Duration::ZERO) {
+            return Err(OptionsError { option: "time_limit", reason: ZERO_LIMIT.to_owned() });
+        }
         match (self.delay, self.expires) {
             (Some(delay), Some(expires)) if expires <= delay => Err(OptionsError {
                 option: "expires",

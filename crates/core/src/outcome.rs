@@ -5,19 +5,19 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{Captured, Payload, State, TaskError, TaskErrorKind, clock::wall_time};
 
 /// How a task ended. Every accepted task has one, on every path.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Outcome<T = Payload> {
     result: Result<T, TaskError>,
-    report: Option<Arc<Report>>,
+    report: Option<Report>,
 }
 
 /// What is known of a task beside its result.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Report {
     /// How often the body was started.
     pub attempts: u32,
@@ -25,14 +25,14 @@ pub struct Report {
     pub timings: Timings,
     /// The worker that ran the last attempt.
     pub worker: Option<Arc<str>>,
-    /// What each attempt wrote, the last one last.
+    /// What each attempt wrote, the last one last; nothing when none wrote anything.
     pub outputs: Vec<Output>,
     /// What went wrong besides, such as a failing teardown.
     pub notes: Vec<String>,
 }
 
 /// What one attempt wrote.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Output {
     /// The standard output.
     pub stdout: Captured,
@@ -41,39 +41,50 @@ pub struct Output {
 }
 
 /// When a task was accepted, when its last attempt started, and when it ended.
-#[derive(Debug, Clone, Copy, Default)]
+///
+/// By the calendar of the machine that ran it; how long it ran was measured there as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Timings {
-    /// Accepted.
-    pub submitted: Option<Instant>,
-    /// The last attempt's body started.
-    pub started: Option<Instant>,
-    /// Ended.
-    pub finished: Option<Instant>,
+    submitted_at: Option<SystemTime>,
+    started_at: Option<SystemTime>,
+    finished_at: Option<SystemTime>,
+    run_time: Option<Duration>,
 }
 
 impl Timings {
-    /// When the task was accepted, by the calendar.
+    /// What was measured on this machine.
     #[must_use]
-    pub fn submitted_at(&self) -> Option<SystemTime> {
-        self.submitted.map(wall_time)
+    pub fn measured(submitted: Instant, started: Option<Instant>, finished: Instant) -> Self {
+        Self {
+            submitted_at: Some(wall_time(submitted)),
+            started_at: started.map(wall_time),
+            finished_at: Some(wall_time(finished)),
+            run_time: started.map(|started| finished.saturating_duration_since(started)),
+        }
     }
 
-    /// When the last attempt started, by the calendar.
+    /// When the task was accepted.
     #[must_use]
-    pub fn started_at(&self) -> Option<SystemTime> {
-        self.started.map(wall_time)
+    pub const fn submitted_at(&self) -> Option<SystemTime> {
+        self.submitted_at
     }
 
-    /// When the task ended, by the calendar.
+    /// When the last attempt started.
     #[must_use]
-    pub fn finished_at(&self) -> Option<SystemTime> {
-        self.finished.map(wall_time)
+    pub const fn started_at(&self) -> Option<SystemTime> {
+        self.started_at
+    }
+
+    /// When the task ended.
+    #[must_use]
+    pub const fn finished_at(&self) -> Option<SystemTime> {
+        self.finished_at
     }
 
     /// How long the last attempt ran.
     #[must_use]
-    pub fn run_time(&self) -> Option<Duration> {
-        Some(self.finished?.saturating_duration_since(self.started?))
+    pub const fn run_time(&self) -> Option<Duration> {
+        self.run_time
     }
 }
 
@@ -86,8 +97,8 @@ impl<T> Outcome<T> {
 
     /// An outcome with everything that is known.
     #[must_use]
-    pub fn new(result: Result<T, TaskError>, report: Report) -> Self {
-        Self { result, report: Some(Arc::new(report)) }
+    pub const fn new(result: Result<T, TaskError>, report: Report) -> Self {
+        Self { result, report: Some(report) }
     }
 
     /// The state that the task ended in.

@@ -32,14 +32,23 @@ impl Payload {
     ///
     /// When the value's `Serialize` refuses, such as a JSON map whose keys are not text.
     pub fn encode<T: Serialize + ?Sized>(codec: Codec, value: &T) -> Result<Self, EncodeError> {
-        let bytes = match codec {
-            Codec::MessagePack => rmp_serde::to_vec_named(value).map_err(|e| e.to_string()),
-            Codec::Json => serde_json::to_vec(value).map_err(|e| e.to_string()),
-        };
-        match bytes {
-            Ok(bytes) => Ok(Self::new(codec, bytes)),
-            Err(message) => Err(EncodeError { type_name: type_name::<T>(), codec, message }),
-        }
+        let encoded = with_scratch(|scratch| {
+            match codec {
+                Codec::MessagePack => {
+                    rmp_serde::encode::write_named(scratch, value).map_err(|e| e.to_string())
+                }
+                Codec::Json => {
+                    serde_json::to_writer(&mut *scratch, value).map_err(|e| e.to_string())
+                }
+            }?;
+            // One allocation of the right size.
+            Ok(Bytes::copy_from_slice(scratch))
+        });
+        encoded.map(|bytes| Self::new(codec, bytes)).map_err(|message| EncodeError {
+            type_name: type_name::<T>(),
+            codec,
+            message,
+        })
     }
 
     /// Reads the value back.
@@ -124,6 +133,23 @@ impl Payload {
     pub const fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
+}
+
+/// Lends a buffer that this thread has used before, unless a value encodes another one
+/// while it is being encoded itself.
+fn with_scratch<T>(encode: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+    /// What is kept between two values; a larger buffer is given back.
+    const KEPT: usize = 64 * 1024;
+    thread_local! {
+        static SCRATCH: std::cell::Cell<Vec<u8>> = const { std::cell::Cell::new(Vec::new()) };
+    }
+    let mut scratch = SCRATCH.take();
+    let encoded = encode(&mut scratch);
+    if scratch.capacity() <= KEPT {
+        scratch.clear();
+        SCRATCH.set(scratch);
+    }
+    encoded
 }
 
 impl fmt::Debug for Payload {

@@ -139,14 +139,15 @@ impl Shared {
     /// Sleeps until the nearest deadline, or until a nearer one is added.
     fn sleep(&self) {
         let mut key = WaitKey::default();
-        let Some(next) = self.announce_sleep() else {
-            return block_on(self.changed(&mut key, None));
-        };
-        if self.clock.is_manual() {
-            return block_on(self.changed(&mut key, Some(next)));
+        let next = self.announce_sleep();
+        let changed = self.changed(&mut key, next);
+        match next.filter(|_| !self.clock.is_manual()) {
+            None => block_on(changed),
+            Some(next) => {
+                let left = next.saturating_duration_since(self.clock.now());
+                let _ = block_on_for(changed, Some(left));
+            }
         }
-        let left = next.saturating_duration_since(self.clock.now());
-        let _ = block_on_for(self.changed(&mut key, Some(next)), Some(left));
         lock(&self.state).sleeper.forget(&mut key);
     }
 

@@ -9,6 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tempfile::{SpooledData, SpooledTempFile};
 
 use crate::waiters::lock;
@@ -132,6 +133,23 @@ impl Captured {
     /// When the unlinked file cannot be read.
     pub fn text(&self) -> io::Result<String> {
         self.bytes().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+/// The bytes travel with it; those that went to a file of the caller's stay there.
+impl Serialize for Captured {
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+        let bytes = self.bytes().map_err(serde::ser::Error::custom)?;
+        (self.len, bytes).serialize(writer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Captured {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        let (len, bytes) = <(u64, Bytes)>::deserialize(reader)?;
+        let elsewhere = bytes.is_empty() && len > 0;
+        let place = if elsewhere { Place::Elsewhere } else { Place::Memory(bytes) };
+        Ok(Self { place, len })
     }
 }
 

@@ -15,16 +15,16 @@ use crate::waiters::lock;
 ///
 /// Once the attempt is over, what is written goes nowhere:
 /// a body that was given up cannot write into the output of the next attempt.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct OutputSink {
     state: Arc<Mutex<State>>,
 }
 
-#[derive(Debug)]
 enum State {
     Discard,
     Memory { spool: SpooledTempFile, kept: u64, limit: Option<u64>, overflowed: bool },
     File { file: File, written: u64 },
+    Writer { writer: Box<dyn Write + Send>, written: u64 },
 }
 
 impl OutputSink {
@@ -47,6 +47,12 @@ impl OutputSink {
         Ok(Self { state: Arc::new(Mutex::new(state)) })
     }
 
+    /// A sink that passes everything on, as the link of a child process to its parent does.
+    pub fn from_writer(writer: impl Write + Send + 'static) -> Self {
+        let state = State::Writer { writer: Box::new(writer), written: 0 };
+        Self { state: Arc::new(Mutex::new(state)) }
+    }
+
     /// Writes all bytes, or as many as the target keeps.
     ///
     /// # Errors
@@ -58,6 +64,10 @@ impl OutputSink {
             State::File { file, written } => {
                 *written += bytes.len() as u64;
                 file.write_all(bytes)
+            }
+            State::Writer { writer, written } => {
+                *written += bytes.len() as u64;
+                writer.write_all(bytes)
             }
             State::Memory { spool, kept, limit, overflowed } => {
                 let room = limit.map_or(u64::MAX, |limit| limit - *kept);
@@ -76,11 +86,19 @@ impl OutputSink {
     pub fn close(&self) -> (Captured, Option<u64>) {
         match std::mem::replace(&mut *lock(&self.state), State::Discard) {
             State::Discard => (Captured::default(), None),
-            State::File { written, .. } => (Captured::elsewhere(written), None),
+            State::File { written, .. } | State::Writer { written, .. } => {
+                (Captured::elsewhere(written), None)
+            }
             State::Memory { spool, kept, limit, overflowed } => {
                 (Captured::from_spool(spool, kept), limit.filter(|_| overflowed))
             }
         }
+    }
+}
+
+impl std::fmt::Debug for OutputSink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OutputSink")
     }
 }
 

@@ -1,12 +1,17 @@
 //! [`Attempt`]: one run of one task, in the hands of a backend.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     CommandRunner,
-    body::{Body, contain},
-    cell::Phase,
+    body::{Body, catch, contain, run_handler},
+    cell::{Phase, StopReason},
     run::Run,
+    settle::Claim,
 };
 use crate::{
     BodyKind, Change, EventKind, Handler, LossReason, Payload, Priority, Task, TaskContext,
@@ -17,22 +22,38 @@ use crate::{
 ///
 /// It carries the duty to end it: an attempt that is dropped before it was finished resolves
 /// its task as lost, so that no handle ever waits for nothing.
+/// Finishing or dropping one may start another one at once, through
+/// [`Backend::start`](super::Backend::start): do neither under a lock that `start` takes.
 pub struct Attempt {
-    run: Arc<Run>,
+    run: Run,
     handed_in: bool,
 }
 
-/// Names one attempt of one task.
+/// Names one attempt of one task, also when the same id is submitted again later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AttemptKey {
     /// The task.
     pub task_id: TaskId,
     /// The number of the attempt, from 1.
     pub attempt: u32,
+    /// When the task was submitted, which tells it from a later one with the same id.
+    pub(super) submitted: Instant,
+}
+
+/// What came of preparing an attempt.
+#[derive(Debug)]
+#[must_use]
+pub enum Prepared {
+    /// The body may begin.
+    Ready,
+    /// The task has ended meanwhile: drop the attempt.
+    Unwanted,
+    /// The body must not run: finish with this error.
+    Failed(TaskError),
 }
 
 impl Attempt {
-    pub(super) fn new(run: Arc<Run>) -> Self {
+    pub(super) fn new(run: Run) -> Self {
         Self { run, handed_in: false }
     }
 
@@ -45,7 +66,7 @@ impl Attempt {
     /// The task.
     #[must_use]
     pub fn task(&self) -> &Task {
-        &self.run.cell.task
+        &self.run.cell().task
     }
 
     /// The task's priority.
@@ -54,10 +75,16 @@ impl Attempt {
         self.task().options.priority
     }
 
+    /// The time limit of the body.
+    #[must_use]
+    pub fn time_limit(&self) -> Option<Duration> {
+        self.task().options.time_limit
+    }
+
     /// The code to run.
     #[must_use]
     pub fn handler(&self) -> &Handler {
-        self.run.cell.registered.handler()
+        self.run.cell().registered.handler()
     }
 
     /// The kind of code.
@@ -75,78 +102,125 @@ impl Attempt {
     /// Whether it is still to be run: it was neither cancelled nor has it expired.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
-        self.run.cell.lock().state == Phase::Waiting
+        let inner = self.run.cell().lock();
+        inner.is_current(&self.run)
+            && matches!(inner.phase, Phase::Waiting | Phase::HandedOver | Phase::Preparing)
     }
 
     /// Whether hooks or a recorder have to be awaited around the body.
     #[must_use]
     pub fn has_surroundings(&self) -> bool {
-        self.run.cell.core.has_surroundings()
+        self.run.cell().core.has_surroundings()
     }
 
-    /// Claims the attempt for a worker and runs the hooks before the body.
+    /// Says that the attempt is sent ahead to a worker that will begin it later.
     ///
-    /// `Ok(None)`: it is no longer wanted. `Err`: the body must not run; finish with the error.
-    async fn prepare(&self) -> Option<Result<(), TaskError>> {
-        let cell = &self.run.cell;
+    /// From here on the engine does not end the task without the backend: it
+    /// [recalls](super::Backend::recall) it, and the backend answers by
+    /// [`take_back`](Self::take_back) or [`begin`](Self::begin).
+    /// `false`: it is no longer wanted; drop it.
+    #[must_use]
+    pub fn hand_over(&self) -> bool {
+        let mut inner = self.run.cell().lock();
+        let may = matches!(inner.phase, Phase::Waiting | Phase::Preparing)
+            && inner.is_current(&self.run)
+            && inner.stop.is_none();
+        if may {
+            inner.phase = Phase::HandedOver;
+        }
+        may
+    }
+
+    /// Says that the attempt came back unstarted, to be queued or sent again.
+    ///
+    /// `false`: it was recalled; drop it, which ends its task.
+    #[must_use]
+    pub fn take_back(&self) -> bool {
+        let mut inner = self.run.cell().lock();
+        if inner.phase != Phase::HandedOver || !inner.is_current(&self.run) {
+            return false;
+        }
+        let wanted = inner.stop.is_none();
+        if wanted {
+            inner.phase = Phase::Waiting;
+        }
+        wanted
+    }
+
+    /// Claims the attempt for a worker: opens its capture files, records its start, and runs
+    /// the hooks that come before the body.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future and then the attempt ends the task as lost.
+    pub async fn prepare(&self) -> Prepared {
+        let cell = self.run.cell();
         {
             let mut inner = cell.lock();
-            if inner.state != Phase::Waiting || !inner.is_current(&self.run) {
-                return None;
+            if inner.phase != Phase::Waiting || !inner.is_current(&self.run) {
+                return Prepared::Unwanted;
             }
-            inner.state = Phase::Preparing;
+            inner.phase = Phase::Preparing;
         }
+        match self.surround().await {
+            Ok(()) => Prepared::Ready,
+            Err(error) => Prepared::Failed(error),
+        }
+    }
+
+    async fn surround(&self) -> Result<(), TaskError> {
+        let cell = self.run.cell();
         if let Some(recorder) = cell.core.recorder() {
-            let change = Change::Started { task_id: cell.id(), attempt: self.run.number };
-            if let Err(error) = recorder.record(change).await {
+            let change = Change::Started { task_id: cell.id(), attempt: self.run.number() };
+            catch(|| recorder.record(change)).await.map_err(|error| {
                 let message = format!("the start could not be recorded: {error}");
-                return Some(Err(TaskError::new(TaskErrorKind::Infrastructure, message)));
-            }
+                TaskError::new(TaskErrorKind::Infrastructure, message)
+            })?;
         }
-        let Some(hooks) = cell.core.hooks() else { return Some(Ok(())) };
+        self.open_files()?;
+        let Some(hooks) = cell.core.hooks() else { return Ok(()) };
         cell.lock().set_up = true;
         let ctx = self.context();
         let setup = Body::new(ctx.clone(), {
-            let (hooks, ctx) = (Arc::clone(hooks), ctx);
-            move || {
-                Box::pin(async move {
-                    let done = hooks.setup(&ctx).await;
-                    done.map_err(TaskError::from_error)
-                })
-            }
+            let hooks = Arc::clone(hooks);
+            move || Box::pin(async move { hooks.setup(&ctx).await.map_err(TaskError::from_error) })
         });
-        let done = match setup {
-            Ok(setup) => setup.await,
-            Err(panic) => Err(panic),
-        };
-        Some(done.map_err(|error| {
-            if error.kind() == &TaskErrorKind::Cancelled {
-                return error;
-            }
-            TaskError::failed(format!("the setup before the task failed: {error}"))
-        }))
+        setup?.await.map_err(|error| match error.kind() {
+            TaskErrorKind::Cancelled => error,
+            _ => TaskError::failed(format!("the setup before the task failed: {error}")),
+        })
     }
 
     /// Marks the body as running, from here on until the attempt is finished.
     ///
     /// `false`: the task was cancelled or has expired, and must not run; drop the attempt.
+    /// One that was handed over has begun already when this is heard of: it stays `true`,
+    /// and the wish to stop is raised.
     #[must_use]
     pub fn begin(&self, worker: &Arc<str>) -> bool {
-        let cell = &self.run.cell;
+        let cell = self.run.cell();
         let now = cell.core.now();
         let mut inner = cell.lock();
-        let ready = matches!(inner.state, Phase::Waiting | Phase::Preparing);
-        if !ready || inner.stop.is_some() || !inner.is_current(&self.run) {
+        let ready = match inner.phase {
+            Phase::Waiting | Phase::Preparing => inner.stop.is_none(),
+            Phase::HandedOver => true,
+            Phase::Enrolling | Phase::Running | Phase::Settling { .. } | Phase::Ended(_) => false,
+        };
+        if !ready || !inner.is_current(&self.run) {
             return false;
         }
-        inner.state = Phase::Running;
+        inner.phase = Phase::Running;
         inner.started = Some(now);
         inner.attempts += 1;
         inner.worker = Some(Arc::clone(worker));
-        cell.core.counts().running(1);
-        cell.emit(self.run.number, || EventKind::Started { worker: Some(Arc::clone(worker)) });
-        if let Some(limit) = cell.task.options.time_limit {
-            inner.timers.limit = Some(cell.core.arm_limit(cell, now + limit, self.run.number));
+        cell.emit(inner.number, || EventKind::Started { worker: Some(Arc::clone(worker)) });
+        if let Some(at) = self.time_limit().and_then(|limit| now.checked_add(limit)) {
+            inner.timers.limit = Some(cell.core.arm_limit(cell, at, inner.number));
+        }
+        let stopped = inner.stop.is_some();
+        drop(inner);
+        if stopped {
+            cell.request_stop(&self.run);
         }
         true
     }
@@ -155,25 +229,31 @@ impl Attempt {
     ///
     /// A task that was resolved otherwise meanwhile keeps its outcome; this result is dropped
     /// and counted.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the attempt with this result, without the hooks and the
+    /// recorder that had not been called yet.
     pub async fn finish(mut self, result: Result<Payload, TaskError>) {
-        self.handed_in = true;
-        match self.claim() {
-            Some(claim) => claim.settle(result).await,
-            None => self.run.cell.core.counts().late(),
+        if let Some(claim) = self.hand_in() {
+            claim.settle(result).await;
         }
     }
 
     /// Ends the attempt on a thread that may not wait; hooks and recorder run elsewhere.
     pub fn finish_elsewhere(mut self, result: Result<Payload, TaskError>) {
-        self.handed_in = true;
-        match self.claim() {
-            Some(claim) => claim.settle_elsewhere(result),
-            None => self.run.cell.core.counts().late(),
+        if let Some(claim) = self.hand_in() {
+            claim.settle_elsewhere(result);
         }
     }
 
-    fn claim(&self) -> Option<super::settle::Claim> {
-        self.run.cell.claim_run(&self.run)
+    fn hand_in(&mut self) -> Option<Claim> {
+        let claim = self.run.cell().claim_run(&self.run);
+        self.handed_in = claim.is_some();
+        if claim.is_none() {
+            self.run.cell().core.counts().late();
+        }
+        claim
     }
 
     /// Runs a synchronous body on this thread, if that needs no awaiting.
@@ -183,33 +263,36 @@ impl Attempt {
     /// Gives the attempt back when its body is of another kind or has hooks or a recorder:
     /// [`run`](Self::run) it.
     pub fn run_sync(self, worker: &Arc<str>) -> Result<(), Self> {
-        let Handler::Sync(body) = self.handler() else { return Err(self) };
         if self.has_surroundings() {
             return Err(self);
         }
-        let body = Arc::clone(body);
-        if !self.begin(worker) {
-            return Ok(());
+        let Handler::Sync(body) = self.handler() else { return Err(self) };
+        if self.begin(worker) {
+            let ctx = self.context();
+            let result = self
+                .open_files()
+                .and_then(|()| contain(|| ctx.scope(|| body(&ctx, &self.task().payload)))?);
+            self.finish_elsewhere(result);
         }
-        let result = self.open_files().and_then(|()| self.call(&*body));
-        self.finish_elsewhere(result);
         Ok(())
     }
 
     /// Runs the attempt to its end: hooks, body, hooks, whatever the kind of body.
     ///
     /// A synchronous body blocks the thread that polls this.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops an async body and ends the task as lost.
     pub async fn run(self, worker: &Arc<str>, commands: &dyn CommandRunner) {
-        let prepared = match self.prepare().await {
-            Some(Ok(())) => self.open_files(),
-            Some(Err(error)) => Err(error),
-            None => return,
-        };
-        let result = match prepared {
-            Ok(()) if self.begin(worker) => self.run_body(commands).await,
-            // Cancelled while it was prepared: the reason to stop says the rest.
-            Ok(()) => Err(TaskError::cancelled()),
-            Err(error) => Err(error),
+        let result = match self.prepare().await {
+            Prepared::Unwanted => return,
+            Prepared::Failed(error) => Err(error),
+            Prepared::Ready if self.begin(worker) => {
+                run_handler(self.handler(), self.context(), &self.task().payload, commands).await
+            }
+            // Asked to stop while it was prepared: the reason says the rest.
+            Prepared::Ready => Err(TaskError::cancelled()),
         };
         self.finish(result).await;
     }
@@ -221,49 +304,42 @@ impl Attempt {
         })
     }
 
-    async fn run_body(&self, commands: &dyn CommandRunner) -> Result<Payload, TaskError> {
-        let ctx = self.context();
-        let payload = &self.task().payload;
-        match self.handler() {
-            Handler::Sync(body) => self.call(&**body),
-            Handler::Async(body) => {
-                let body = Arc::clone(body);
-                let make = {
-                    let ctx = ctx.clone();
-                    move || body(ctx, payload.clone())
-                };
-                Body::new(ctx, make)?.await
-            }
-            Handler::Command(body) => {
-                let spec = contain(|| ctx.scope(|| body(&ctx, payload)))??;
-                let report = commands.run(spec, ctx).await?;
-                Payload::encode(payload.codec(), &report)
-                    .map_err(|error| TaskError::new(TaskErrorKind::Undecodable, error.to_string()))
-            }
+    /// The error of an attempt that nobody will run to its end.
+    fn dropped(&self, claim: &Claim) -> TaskError {
+        if claim.was_asked_to_stop() {
+            return TaskError::cancelled();
         }
-    }
-
-    fn call(&self, body: &crate::handler::SyncBody) -> Result<Payload, TaskError> {
-        let ctx = self.context();
-        contain(|| ctx.scope(|| body(&ctx, &self.task().payload)))?
+        let lost = WorkerLost { reason: LossReason::Dropped, ..WorkerLost::default() };
+        TaskError::lost(lost, "the executor dropped the task before it had ended")
     }
 }
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        if !self.handed_in
-            && let Some(claim) = self.claim()
-        {
-            let lost = WorkerLost { reason: LossReason::Dropped, ..WorkerLost::default() };
-            let error = TaskError::lost(lost, "the executor dropped the task before it had ended");
+        if self.handed_in {
+            return;
+        }
+        let cell = self.run.cell();
+        if let Some(claim) = cell.claim_run(&self.run) {
+            let error = self.dropped(&claim);
             claim.settle_elsewhere(Err(error));
         }
-        self.run.cell.release_slot(&self.run);
+        cell.release_place(&self.run);
     }
 }
 
 impl fmt::Debug for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Attempt").field("key", &self.key()).finish_non_exhaustive()
+    }
+}
+
+impl StopReason {
+    /// Whether no further attempt is wanted.
+    pub(super) const fn is_final(self) -> bool {
+        match self {
+            Self::Cancel | Self::Shutdown | Self::Expired => true,
+            Self::TimeLimit(_) => false,
+        }
     }
 }

@@ -18,6 +18,8 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
     /// Takes an attempt, to be run as soon as a worker is free. Never waits.
     ///
     /// Attempts of one priority start in the order in which they come here.
+    /// Called from submitters, from the timer's thread when a delay is over, and from whoever
+    /// finishes an attempt that is followed by another.
     fn start(&self, attempt: Attempt);
 
     /// Refuses tasks that this backend can never run.
@@ -28,6 +30,13 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
     fn check(&self, task: &Task, registered: &Registered) -> Result<(), Refusal> {
         let _ = (task, registered);
         Ok(())
+    }
+
+    /// Calls back an attempt that was [handed over](Attempt::hand_over) and has not begun.
+    ///
+    /// Backends that never hand over need nothing here.
+    fn recall(&self, key: AttemptKey, why: Recall) {
+        let _ = (key, why);
     }
 
     /// Makes a body stop that does not run in this process.
@@ -43,6 +52,18 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         match kind {
             BodyKind::Sync | BodyKind::Async => Duration::ZERO,
             BodyKind::Command => Duration::from_secs(2),
+        }
+    }
+
+    /// How long a body that was made to stop may take before it is given up.
+    fn patience(&self, kind: BodyKind) -> Duration {
+        match kind {
+            // Force means nothing to it.
+            BodyKind::Sync => Duration::ZERO,
+            // It stops at its next await.
+            BodyKind::Async => Duration::from_secs(1),
+            // The kernel needs a moment, unless the process hangs in a system call.
+            BodyKind::Command => Duration::from_secs(5),
         }
     }
 
@@ -76,6 +97,15 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
 
     /// How to build the like of it.
     fn config(&self) -> ExecutorConfig;
+}
+
+/// Why an attempt is called back before it has begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recall {
+    /// Its task was cancelled, or the executor stops.
+    Stop,
+    /// It was to start earlier than this.
+    Expired,
 }
 
 /// How a backend closes. Each includes the ones before.

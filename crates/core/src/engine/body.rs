@@ -10,7 +10,10 @@ use std::{
 
 use futures_core::future::BoxFuture;
 
-use crate::{StopLevel, TaskContext, TaskError, TaskErrorKind, waiters::WaitKey};
+use super::CommandRunner;
+use crate::{
+    BoxError, Handler, Payload, StopLevel, TaskContext, TaskError, TaskErrorKind, waiters::WaitKey,
+};
 
 /// Runs a function; a panic becomes the error of its task.
 ///
@@ -52,6 +55,52 @@ pub fn panic_message(payload: &(dyn Any + Send)) -> String {
         .map(ToString::to_string)
         .or_else(|| payload.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "the panic carried no message".to_owned())
+}
+
+/// Runs a handler's body to its end, with its panics contained and its context current.
+///
+/// For backends whose bodies run apart from the engine, such as in a child process;
+/// [`Attempt::run`](super::Attempt::run) calls it for all others.
+/// A synchronous body blocks the thread that polls this.
+///
+/// # Errors
+///
+/// What the body failed with.
+///
+/// # Cancel safety
+///
+/// Dropping the future drops an async body and kills a command.
+pub async fn run_handler(
+    handler: &Handler,
+    ctx: TaskContext,
+    payload: &Payload,
+    commands: &dyn CommandRunner,
+) -> Result<Payload, TaskError> {
+    match handler {
+        Handler::Sync(body) => contain(|| ctx.scope(|| body(&ctx, payload)))?,
+        Handler::Async(body) => {
+            let inner = ctx.clone();
+            Body::new(ctx, || body(inner, payload.clone()))?.await
+        }
+        Handler::Command(body) => {
+            let spec = contain(|| ctx.scope(|| body(&ctx, payload)))??;
+            let report = commands.run(spec, ctx).await?;
+            Payload::encode(payload.codec(), &report)
+                .map_err(|error| TaskError::new(TaskErrorKind::Undecodable, error.to_string()))
+        }
+    }
+}
+
+/// Awaits what a recorder does; its panic becomes an error.
+pub(super) async fn catch<'a>(
+    make: impl FnOnce() -> BoxFuture<'a, Result<(), BoxError>>,
+) -> Result<(), TaskError> {
+    let mut future = contain(make)?;
+    std::future::poll_fn(|cx| match contain(|| future.as_mut().poll(cx)) {
+        Ok(poll) => poll.map(|done| done.map_err(TaskError::from_error)),
+        Err(panic) => Poll::Ready(Err(panic)),
+    })
+    .await
 }
 
 /// A task's future: its panics are contained, its context is current while it is polled,

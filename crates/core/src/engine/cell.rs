@@ -1,4 +1,4 @@
-//! [`Cell`]: one accepted task.
+//! [`Cell`]: one task that an executor has.
 
 use std::{
     fmt,
@@ -10,40 +10,53 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{core::Core, instances::Instance, run::Run};
+use super::{
+    core::Core,
+    instances::Instance,
+    run::{LaterRun, Run, RunState},
+};
 use crate::{
-    Cancel, EventFilter, EventKind, EventStream, JobHandle, Outcome, Output, Payload, Slot, State,
-    Task, TaskEvent, TaskId,
+    Cancel, EventFilter, EventKind, EventStream, JobHandle, Outcome, Output, Payload, State, Task,
+    TaskEvent, TaskId,
     blocking::ExecutorId,
+    clock::wall_time,
     handle::JoinSource,
     registry::Registered,
     timer::TimerKey,
     waiters::{WaitKey, WakerList, lock},
 };
 
-/// One accepted task, from acceptance until nobody holds its outcome.
+/// One task that an executor has, from its submission until nobody holds its outcome.
 pub(super) struct Cell {
     pub(super) core: Arc<Core>,
     pub(super) task: Task,
     pub(super) registered: Arc<Registered>,
     pub(super) submitted: Instant,
-    /// The address was asked for, so the outcome is kept for a while.
+    /// The address was asked for: the outcome is kept for a while, and may be read twice.
     addressed: AtomicBool,
+    /// What belongs to the first attempt.
+    pub(super) first: RunState,
     inner: Mutex<Inner>,
 }
 
-/// What changes in a task's life. Every change of `state` is made under this lock, and its
+/// What changes in a task's life. Every change of `phase` is made under this lock, and its
 /// event told under it, so that the events of one task come in order.
-/// Locks taken inside: the timer's, the live map's, the instances', the hub's.
-/// Wakers, slots and user code are only touched once it is released.
+///
+/// Locks taken inside: the timer's, the live map's, the instances', the lifecycle's, the hub's.
+/// The hub wakes the readers of events, which only schedules them. Everything else that could
+/// run foreign code is done once the lock is released: waking those who wait for the outcome,
+/// giving back places, dropping attempts and deadlines.
 #[derive(Default)]
 pub(super) struct Inner {
-    pub(super) state: Phase,
-    /// The attempt that is waiting or running.
-    pub(super) run: Option<Arc<Run>>,
-    /// The place in the executor's room. A waiting task that is cancelled leaves it here
-    /// until its attempt has left the backend's queue, so that dead entries count too.
-    pub(super) slot: Option<Slot>,
+    pub(super) phase: Phase,
+    /// The number of the attempt that is waiting or running, from 1.
+    pub(super) number: u32,
+    /// That attempt, when it is not the first.
+    pub(super) later: Option<Arc<LaterRun>>,
+    /// Whether the task has a place in the executor's room to give back. A waiting task that
+    /// is cancelled keeps it until its attempt has left the backend's queue, so that dead
+    /// entries count too.
+    pub(super) has_place: bool,
     pub(super) instance: Option<Instance>,
     /// How often a body was started here.
     pub(super) attempts: u32,
@@ -62,9 +75,13 @@ pub(super) struct Inner {
 /// Where a task is, as finely as the engine needs to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Phase {
-    /// In the backend's queue, or waiting for its time.
+    /// It is being recorded and not accepted yet: only who submits it may end it.
     #[default]
+    Enrolling,
+    /// In the backend's queue, or waiting for its time.
     Waiting,
+    /// Sent ahead to a worker that has not begun it; it can be recalled.
+    HandedOver,
     /// A worker has it and prepares: hooks and recorder run, the body does not yet.
     Preparing,
     /// The body runs.
@@ -75,12 +92,13 @@ pub(super) enum Phase {
     Ended(State),
 }
 
-/// Why a body is asked to stop.
+/// Why a task is asked to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StopReason {
     Cancel,
-    TimeLimit(Duration),
     Shutdown,
+    Expired,
+    TimeLimit(Duration),
 }
 
 /// The deadlines of a task that are still to come.
@@ -104,14 +122,26 @@ impl Timers {
 }
 
 impl Phase {
-    pub(super) fn state(self) -> State {
+    pub(super) const fn state(self) -> State {
         match self {
-            Self::Waiting | Self::Preparing | Self::Settling { was_running: false } => {
-                State::Pending
-            }
+            Self::Enrolling
+            | Self::Waiting
+            | Self::HandedOver
+            | Self::Preparing
+            | Self::Settling { was_running: false } => State::Pending,
             Self::Running | Self::Settling { was_running: true } => State::Running,
             Self::Ended(state) => state,
         }
+    }
+}
+
+impl Inner {
+    pub(super) fn is_current(&self, run: &Run) -> bool {
+        self.number == run.number()
+    }
+
+    pub(super) const fn has_ended(&self) -> bool {
+        matches!(self.phase, Phase::Ended(_))
     }
 }
 
@@ -120,15 +150,18 @@ impl Cell {
         core: Arc<Core>,
         task: Task,
         registered: Arc<Registered>,
-        submitted: Instant,
+        instance: Option<Instance>,
     ) -> Arc<Self> {
+        let inner =
+            Inner { number: task.attempt + 1, instance, has_place: true, ..Inner::default() };
         Arc::new(Self {
+            submitted: core.now(),
             core,
             task,
             registered,
-            submitted,
             addressed: AtomicBool::new(false),
-            inner: Mutex::default(),
+            first: RunState::default(),
+            inner: Mutex::new(inner),
         })
     }
 
@@ -136,8 +169,35 @@ impl Cell {
         self.task.id
     }
 
+    /// The number of the first attempt that is made here.
+    pub(super) fn first_attempt(&self) -> u32 {
+        self.task.attempt + 1
+    }
+
+    /// The attempt that is waiting or running.
+    pub(super) fn run(self: &Arc<Self>, inner: &Inner) -> Run {
+        match &inner.later {
+            Some(later) => Run::Later(Arc::clone(later)),
+            None => Run::First(Arc::clone(self)),
+        }
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
         lock(&self.inner)
+    }
+
+    /// Whether whoever submitted it has been told so, or is about to be.
+    pub(super) fn is_accepted(&self) -> bool {
+        self.lock().phase != Phase::Enrolling
+    }
+
+    /// Keeps the outcome for those who come later with the address.
+    /// Set before the lock is taken and read under it, so that an end in between sees it.
+    pub(super) fn set_addressed(self: &Arc<Self>) {
+        self.addressed.store(true, Ordering::Relaxed);
+        if self.lock().has_ended() {
+            self.core.retain(self);
+        }
     }
 
     pub(super) fn is_addressed(&self) -> bool {
@@ -162,13 +222,11 @@ impl Cell {
 impl JoinSource<Payload> for Cell {
     fn poll_outcome(&self, cx: &mut Context<'_>, key: &mut WaitKey) -> Poll<Option<Outcome>> {
         let mut inner = self.lock();
-        match &inner.outcome {
-            Some(outcome) => Poll::Ready(Some(outcome.clone())),
-            None => {
-                inner.waiters.register(key, cx.waker());
-                Poll::Pending
-            }
+        if !inner.has_ended() {
+            inner.waiters.register(key, cx.waker());
+            return Poll::Pending;
         }
+        Poll::Ready(if self.is_addressed() { inner.outcome.clone() } else { inner.outcome.take() })
     }
 
     fn forget(&self, key: &mut WaitKey) {
@@ -182,20 +240,22 @@ impl JoinSource<Payload> for Cell {
     }
 
     fn state(&self) -> State {
-        self.lock().state.state()
+        self.lock().phase.state()
     }
 
-    fn cancel(&self) -> Cancel {
-        self.core.cancel(self.task.id)
+    fn cancel(self: Arc<Self>) -> Cancel {
+        self.stop(StopReason::Cancel)
     }
 
     fn events(&self) -> EventStream {
         self.core.hub().subscribe(EventFilter::all().task(self.task.id))
     }
 
-    fn job_handle(&self) -> JobHandle {
-        self.addressed.store(true, Ordering::Relaxed);
+    fn job_handle(self: Arc<Self>) -> JobHandle {
+        self.set_addressed();
         JobHandle::new(self.task.id, self.core.name())
+            .with_name(self.task.name.clone())
+            .with_submitted_at(wall_time(self.submitted))
     }
 
     fn executor(&self) -> ExecutorId {

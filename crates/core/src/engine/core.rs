@@ -1,10 +1,11 @@
 //! [`Core`]: what all tasks of one executor share.
 
 use std::{
+    collections::{HashMap, HashSet},
     path::Path,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Instant,
 };
@@ -13,8 +14,9 @@ use futures_core::future::BoxFuture;
 
 use super::{
     Attempt, Backend, EngineOptions,
-    cell::{Cell, StopReason},
-    instances::Instances,
+    body::catch,
+    cell::{Cell, Phase, StopReason},
+    instances::{Instance, Instances},
     lifecycle::Lifecycle,
     live::LiveTasks,
     retained::Retained,
@@ -22,9 +24,9 @@ use super::{
 };
 use crate::{
     AttachError, Cancel, Change, Counts, EventHub, EventKind, ExecutorStatus, Hooks, JobHandle,
-    Recorder, Refusal, Registry, Rejection, Slot, State, SubmitError, SubmitErrorKind, Task,
-    TaskError, TaskErrorKind, TaskHandle, TaskId, Timer, admission::Admission,
-    blocking::ExecutorId, registry::Registered,
+    Recorder, Refusal, Registry, Rejection, State, SubmitError, SubmitErrorKind, Task, TaskError,
+    TaskErrorKind, TaskHandle, TaskId, Timer, admission::Admission, blocking::ExecutorId,
+    registry::Registered,
 };
 
 /// What all tasks of one executor share. Tasks hold it, so it outlives the executor's owner.
@@ -148,61 +150,69 @@ impl Core {
 
     /// Refuses early, before waiting for room, what would be refused afterwards.
     pub(super) fn check_free(&self, task: &Task) -> Result<(), Refusal> {
+        self.check_free_for(task, 1)
+    }
+
+    fn check_free_for(&self, task: &Task, more: u32) -> Result<(), Refusal> {
         if self.live.contains(task.id) {
             return Err(duplicate(task.id));
         }
-        task.options.max_instances.map_or(Ok(()), |limit| self.instances.check(task, limit))
+        task.options.max_instances.map_or(Ok(()), |limit| self.instances.check(task, limit, more))
     }
 
     /// Checks all tasks of a batch, also against each other.
     pub(super) fn check_batch(&self, tasks: &[Task]) -> Result<(), (usize, Refusal)> {
-        let mut ids = std::collections::HashSet::with_capacity(tasks.len());
+        let mut ids = HashSet::with_capacity(tasks.len());
+        let mut names = HashMap::new();
         tasks.iter().enumerate().try_for_each(|(index, task)| {
+            let of_name = names.entry(task.name.as_str()).or_insert(0_u32);
+            *of_name += 1;
             let fresh = if ids.insert(task.id) { Ok(()) } else { Err(duplicate(task.id)) };
             fresh
                 .and_then(|()| self.check(task).map(drop))
-                .and_then(|()| self.check_free(task))
+                .and_then(|()| self.check_free_for(task, *of_name))
                 .map_err(|refusal| (index, refusal))
         })
     }
 
-    pub(super) fn free_room(&self) -> usize {
-        self.admission.limit().saturating_sub(self.admission.in_flight())
-    }
-
-    /// Accepts a task, with its acceptance recorded.
+    /// Accepts a task that has a place, with its acceptance recorded.
     pub(super) async fn accept(
         self: &Arc<Self>,
         task: Task,
         registered: Arc<Registered>,
-        slot: Slot,
     ) -> Result<TaskHandle, SubmitError> {
-        let cell = self.enroll(task, registered, slot)?;
-        if let Some(recorder) = self.recorder()
-            && let Err(error) = recorder.record(Change::Submitted(&cell.task)).await
-        {
-            let message = format!("the task could not be recorded: {error}");
-            let refusal = Refusal::new(SubmitErrorKind::Infrastructure, message);
-            return Err(refusal.with_task(self.withdraw(cell)));
+        let cell = self.enroll(task, registered)?;
+        if let Some(recorder) = self.recorder() {
+            // Dropped in the middle, the task is not submitted.
+            let enrolled = Enrolled { core: self, cell: Some(cell) };
+            let cell = enrolled.cell.as_ref().expect("it was just put in");
+            let recorded = catch(|| recorder.record(Change::Submitted(&cell.task))).await;
+            let cell = enrolled.keep();
+            if let Err(error) = recorded {
+                let message = format!("the task could not be recorded: {error}");
+                let refusal = Refusal::new(SubmitErrorKind::Infrastructure, message);
+                return Err(refusal.with_task(self.withdraw(cell)));
+            }
+            self.launch(&cell);
+            return Ok(TaskHandle::new(cell));
         }
         self.launch(&cell);
         Ok(TaskHandle::new(cell))
     }
 
-    /// Accepts a task at once; when it cannot be recorded, its handle says so.
+    /// Accepts a task that has a place at once; when it cannot be recorded, its handle says so.
     pub(super) fn accept_now(
         self: &Arc<Self>,
         task: Task,
         registered: Arc<Registered>,
-        slot: Slot,
     ) -> Result<TaskHandle, SubmitError> {
-        let cell = self.enroll(task, registered, slot)?;
+        let cell = self.enroll(task, registered)?;
         match self.recorder().cloned() {
             None => self.launch(&cell),
             Some(recorder) => {
                 let (core, cell) = (Arc::clone(self), Arc::clone(&cell));
                 self.drive(Box::pin(async move {
-                    match recorder.record(Change::Submitted(&cell.task)).await {
+                    match catch(|| recorder.record(Change::Submitted(&cell.task))).await {
                         Ok(()) => core.launch(&cell),
                         Err(error) => reject(&cell, &error.to_string()),
                     }
@@ -212,27 +222,22 @@ impl Core {
         Ok(TaskHandle::new(cell))
     }
 
-    /// Reserves everything that the task needs: its id, its instance, its room.
+    /// Reserves what the task needs beside its place, which is given back when it is refused.
     fn enroll(
         self: &Arc<Self>,
         task: Task,
         registered: Arc<Registered>,
-        slot: Slot,
     ) -> Result<Arc<Cell>, SubmitError> {
-        let instance = match task.options.max_instances {
-            None => None,
-            Some(limit) => match self.instances.reserve(&task, limit) {
-                Ok(instance) => Some(instance),
-                Err(refusal) => return Err(refusal.with_task(task)),
-            },
+        let instance = match self.reserve_instance(&task) {
+            Ok(instance) => instance,
+            Err(refusal) => {
+                self.admission.leave();
+                return Err(refusal.with_task(task));
+            }
         };
-        let cell = Cell::new(Arc::clone(self), task, registered, self.now());
-        {
-            let mut inner = cell.lock();
-            inner.slot = Some(slot);
-            inner.instance = instance;
-        }
+        let cell = Cell::new(Arc::clone(self), task, registered, instance);
         if !self.live.insert(&cell) {
+            self.admission.leave();
             let refusal = duplicate(cell.id());
             return Err(refusal.with_task(cell.into_task()));
         }
@@ -244,30 +249,41 @@ impl Core {
         Ok(cell)
     }
 
-    /// Takes an enrolled task out again.
+    fn reserve_instance(&self, task: &Task) -> Result<Option<Instance>, Refusal> {
+        task.options.max_instances.map(|limit| self.instances.reserve(task, limit)).transpose()
+    }
+
+    /// Takes a task that was not accepted out again. Nobody else ends one that is enrolling.
     fn withdraw(&self, cell: Arc<Cell>) -> Task {
-        self.live.remove(cell.id());
-        let parts = {
+        let instance = {
             let mut inner = cell.lock();
-            (inner.slot.take(), inner.instance.take())
+            inner.phase = Phase::Ended(State::Failed);
+            inner.has_place = false;
+            inner.instance.take()
         };
-        drop(parts);
+        drop(instance);
+        self.live.remove(cell.id());
+        self.admission.leave();
         self.task_ended();
         cell.into_task()
     }
 
-    /// Sets an accepted task going.
+    /// Sets an accepted task going, unless it was asked to stop meanwhile.
     fn launch(self: &Arc<Self>, cell: &Arc<Cell>) {
-        let run = Run::new(Arc::clone(cell), cell.task.attempt + 1);
-        let attempt = Attempt::new(Arc::clone(&run));
+        let attempt = Attempt::new(Run::First(Arc::clone(cell)));
         let options = &cell.task.options;
-        self.counts.submitted.fetch_add(1, Ordering::Relaxed);
         let mut inner = cell.lock();
-        inner.run = Some(run);
         cell.emit(0, || EventKind::Submitted);
-        if let Some(expires) = options.expires {
-            inner.timers.expiry = Some(self.arm_expiry(cell, expires));
+        inner.phase = Phase::Waiting;
+        // Looked at under the lock: a stop that begins later finds the task waiting.
+        if !self.allows_retries() {
+            inner.stop.get_or_insert(StopReason::Shutdown);
         }
+        if inner.stop.is_some() {
+            drop(inner);
+            return drop(attempt);
+        }
+        inner.timers.expiry = options.expires.map(|expires| self.arm_expiry(cell, expires));
         match options.delay.filter(|delay| !delay.is_zero()) {
             Some(delay) => inner.timers.due = Some(self.arm_start(attempt, delay)),
             None => {
@@ -282,7 +298,9 @@ impl Core {
             return Err(AttachError::WrongExecutor(job.clone()));
         }
         let cell = self.live.get(job.id()).or_else(|| self.retained.get(job.id()));
-        cell.map(|cell| TaskHandle::new(cell)).ok_or_else(|| AttachError::NotFound(job.clone()))
+        let cell = cell.ok_or_else(|| AttachError::NotFound(job.clone()))?;
+        cell.set_addressed();
+        Ok(TaskHandle::new(cell))
     }
 
     pub(super) fn cancel(&self, id: TaskId) -> Cancel {
@@ -299,9 +317,9 @@ impl Core {
             phase: self.lifecycle.phase(),
             workers: self.backend().workers(),
             in_flight: self.admission.in_flight(),
-            running: self.counts.running.load(Ordering::Relaxed),
+            running: self.live.running(),
             limit: self.admission.limit(),
-            counts: self.counts.read(),
+            counts: self.counts.read(self.live.len()),
         }
     }
 }
@@ -311,17 +329,36 @@ fn duplicate(id: TaskId) -> Refusal {
 }
 
 fn reject(cell: &Arc<Cell>, cause: &str) {
-    if let Some(claim) = cell.claim_waiting() {
+    if let Some(claim) = cell.claim(cell.lock()) {
         let message = format!("the task could not be recorded: {cause}");
         let kind = TaskErrorKind::Rejected(Rejection::NotRecorded);
         claim.settle_elsewhere(Err(TaskError::new(kind, message)));
     }
 }
 
+/// A task that is enrolled and not yet accepted.
+struct Enrolled<'a> {
+    core: &'a Core,
+    cell: Option<Arc<Cell>>,
+}
+
+impl Enrolled<'_> {
+    fn keep(mut self) -> Arc<Cell> {
+        self.cell.take().expect("it is taken out only here and in the destructor")
+    }
+}
+
+impl Drop for Enrolled<'_> {
+    fn drop(&mut self) {
+        if let Some(cell) = self.cell.take() {
+            self.core.withdraw(cell);
+        }
+    }
+}
+
 /// The counters behind [`Counts`].
 #[derive(Debug, Default)]
 pub(super) struct Counters {
-    submitted: AtomicU64,
     succeeded: AtomicU64,
     failed: AtomicU64,
     cancelled: AtomicU64,
@@ -329,18 +366,9 @@ pub(super) struct Counters {
     lost: AtomicU64,
     retried: AtomicU64,
     late: AtomicU64,
-    running: AtomicUsize,
 }
 
 impl Counters {
-    pub(super) fn running(&self, n: usize) {
-        self.running.fetch_add(n, Ordering::Relaxed);
-    }
-
-    pub(super) fn stopped(&self, n: usize) {
-        self.running.fetch_sub(n, Ordering::Relaxed);
-    }
-
     pub(super) fn retried(&self) {
         self.retried.fetch_add(1, Ordering::Relaxed);
     }
@@ -360,10 +388,11 @@ impl Counters {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn read(&self) -> Counts {
+    /// What was submitted has ended or is alive.
+    fn read(&self, alive: usize) -> Counts {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Counts {
-            submitted: get(&self.submitted),
+        let mut counts = Counts {
+            submitted: alive as u64,
             succeeded: get(&self.succeeded),
             failed: get(&self.failed),
             cancelled: get(&self.cancelled),
@@ -371,6 +400,9 @@ impl Counters {
             lost: get(&self.lost),
             retried: get(&self.retried),
             late: get(&self.late),
-        }
+        };
+        let Counts { succeeded, failed, cancelled, timed_out, lost, .. } = counts;
+        counts.submitted += succeeded + failed + cancelled + timed_out + lost;
+        counts
     }
 }

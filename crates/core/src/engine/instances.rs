@@ -37,10 +37,10 @@ impl Instances {
         Ok(Instance { instances: Arc::clone(self), name: task.name.clone() })
     }
 
-    /// Refuses early what would be refused later.
-    pub(super) fn check(&self, task: &Task, limit: NonZeroU32) -> Result<(), Refusal> {
+    /// Refuses early what would be refused later, when there are so many `more`.
+    pub(super) fn check(&self, task: &Task, limit: NonZeroU32, more: u32) -> Result<(), Refusal> {
         let count = lock(&self.counts).get(task.name.as_str()).copied().unwrap_or_default();
-        if count >= limit.get() { Err(refusal(task, limit)) } else { Ok(()) }
+        if count.saturating_add(more) > limit.get() { Err(refusal(task, limit)) } else { Ok(()) }
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
     stop::abandoned,
 };
 use crate::{
-    Cancel, Phase, Shutdown, ShutdownMode, ShutdownReport, WorkerScope,
+    JoinSource, Phase, Shutdown, ShutdownMode, ShutdownReport, State, WorkerScope,
     timer::TimerKey,
     waiters::{WaitKey, Waiters, lock},
 };
@@ -60,14 +60,17 @@ struct Stop {
     token: Option<WorkerToken>,
 }
 
+const STUCK: &str = "its body did not stop by the executor's deadline";
+
 const RUNNING: u8 = 0;
 const DRAINING: u8 = 1;
 const STOPPED: u8 = 2;
 
-/// How long forced bodies get after the deadline before they are given up:
-/// a twentieth of the deadline, so that the whole stop ends in time give or take that much.
+/// How long forced bodies get after the deadline before they are given up, and how long hooks
+/// get after that: together a fifteenth of the deadline, so that the whole stop ends in time
+/// give or take that much.
 fn margin(deadline: Duration) -> Duration {
-    (deadline / 20).clamp(Duration::from_millis(20), Duration::from_millis(500))
+    (deadline / 30).clamp(Duration::from_millis(10), Duration::from_millis(500))
 }
 
 impl Lifecycle {
@@ -95,13 +98,6 @@ impl Core {
     /// cancelled.
     pub(super) fn allows_retries(&self) -> bool {
         self.lifecycle().mode().is_none_or(|mode| mode == ShutdownMode::Drain)
-    }
-
-    /// Cancels a task that began to wait after all waiting tasks were cancelled.
-    pub(super) fn cancel_if_closing(&self, cell: &Arc<Cell>) {
-        if !self.allows_retries() {
-            self.cancel_for_stop(cell);
-        }
     }
 
     /// Begins a stop, or makes one that goes on harsher or sooner.
@@ -145,41 +141,60 @@ impl Core {
     }
 
     fn cancel_waiting(&self) {
-        self.live().all().iter().for_each(|cell| {
-            if let Some(claim) = cell.claim_waiting() {
-                self.lifecycle().cancelled.fetch_add(1, Ordering::Relaxed);
-                claim.settle_elsewhere(Err(crate::TaskError::cancelled()));
-            }
+        let waits = |cell: &&Arc<Cell>| cell.state() == State::Pending;
+        self.live().all().iter().filter(waits).for_each(|cell| {
+            cell.stop(StopReason::Shutdown);
         });
     }
 
-    fn cancel_for_stop(&self, cell: &Arc<Cell>) {
-        if cell.stop(StopReason::Shutdown) != Cancel::NotFound {
-            self.lifecycle().cancelled.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
     fn stop_running(&self) {
-        self.live().all().iter().for_each(|cell| self.cancel_for_stop(cell));
+        self.live().all().iter().for_each(|cell| {
+            cell.stop(StopReason::Shutdown);
+        });
     }
 
-    /// First what can be stopped is forced to; what is left a moment later is given up.
+    /// Counts what the stop itself has done to tasks.
+    pub(super) fn count_stopped(&self, stop: Option<StopReason>, state: State) {
+        let counter = match (stop, state) {
+            (Some(StopReason::Shutdown), State::Cancelled) => &self.lifecycle().cancelled,
+            (_, State::Lost) => &self.lifecycle().lost,
+            _ => return,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// First what can be stopped is forced to.
     fn deadline_passed(self: &Arc<Self>, margin: Duration) {
-        self.cancel_waiting();
+        // Nothing begins any more, whatever it was that was asked for.
+        lock(&self.lifecycle().stop).mode = Some(ShutdownMode::Abort);
         self.stop_running();
         self.live().all().iter().for_each(Cell::force);
         self.close_backend(Close::CancelQueued);
         let core = Arc::clone(self);
-        self.timer().after(margin, move || core.give_up_rest());
+        self.timer().after(margin, move || core.give_up_running(margin));
     }
 
-    fn give_up_rest(self: &Arc<Self>) {
-        self.close_backend(Close::Abandon);
+    /// Then what still runs is given up, with its hooks and its record.
+    fn give_up_running(self: &Arc<Self>, margin: Duration) {
         for cell in self.live().all() {
-            let error = abandoned("its body did not stop by the executor's deadline");
-            if cell.force_end(error) {
-                self.lifecycle().lost.fetch_add(1, Ordering::Relaxed);
+            if cell.is_accepted()
+                && let Some(claim) = cell.claim(cell.lock())
+            {
+                claim.settle_elsewhere(Err(abandoned(STUCK)));
             }
+        }
+        if self.live().is_empty() {
+            return self.end_now();
+        }
+        let core = Arc::clone(self);
+        self.timer().after(margin, move || core.end_now());
+    }
+
+    /// Last, what hangs in hooks or the recorder ends without them.
+    fn end_now(self: &Arc<Self>) {
+        self.close_backend(Close::Abandon);
+        for cell in self.live().all().iter().filter(|cell| cell.is_accepted()) {
+            cell.conclude(Err(abandoned(STUCK)));
         }
         self.stopped();
     }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::cell::Cell;
-use crate::{TaskId, waiters::lock};
+use crate::{JoinSource, State, TaskId, waiters::lock};
 
 /// More than the threads that meet here at one instant.
 const SHARDS: usize = 16;
@@ -61,7 +61,16 @@ impl LiveTasks {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.count.load(Ordering::SeqCst) == 0
+        self.len() == 0
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.count.load(Ordering::SeqCst)
+    }
+
+    /// How many bodies run at this moment. Counted when asked, which costs nobody else anything.
+    pub(super) fn running(&self) -> usize {
+        self.all().iter().filter(|cell| cell.state() == State::Running).count()
     }
 
     /// All tasks at this moment.

@@ -35,6 +35,13 @@ impl EngineOptions {
         }
     }
 
+    /// Sets the name in job handles and logs.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
     /// Sets how many tasks may be accepted and not ended.
     #[must_use]
     pub const fn limit(mut self, limit: usize) -> Self {

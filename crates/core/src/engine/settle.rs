@@ -1,25 +1,33 @@
 //! [`Claim`]: the right, held by just one, to end an attempt.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, MutexGuard},
+    time::{Duration, Instant},
+};
 
 use super::{
     Attempt,
-    body::Body,
+    body::{Body, catch},
     cell::{Cell, Inner, Phase, StopReason},
     run::Run,
 };
 use crate::{
-    Change, EventKind, Outcome, Payload, Report, TaskError, TaskErrorKind, Timings, waiters::Wakers,
+    Change, EventKind, LossReason, Outcome, Output, Payload, Report, TaskError, TaskErrorKind,
+    Timings, waiters::Wakers,
 };
 
 /// The right to end an attempt. Whoever gets it first decides how; everybody else is late.
-#[must_use = "an attempt that is claimed and not settled never ends"]
+///
+/// Dropped in the middle, it ends the attempt with the verdict that it had reached.
+#[must_use = "an attempt that is claimed has to be settled"]
 pub(super) struct Claim {
-    cell: Arc<Cell>,
-    run: Option<Arc<Run>>,
+    run: Run,
     stop: Option<StopReason>,
     set_up: bool,
-    was_waiting: bool,
+    /// The task's place, which is given back with its end.
+    has_place: bool,
+    verdict: Option<Verdict>,
+    concluded: bool,
 }
 
 /// What follows an attempt.
@@ -28,48 +36,32 @@ enum Verdict {
     End(Result<Payload, TaskError>),
 }
 
-impl Inner {
-    pub(super) fn is_current(&self, run: &Arc<Run>) -> bool {
-        self.run.as_ref().is_some_and(|current| Arc::ptr_eq(current, run))
-    }
-}
-
 impl Cell {
-    /// Claims the end of the current attempt, whoever has it.
-    pub(super) fn claim(self: &Arc<Self>) -> Option<Claim> {
-        self.claim_if(|_| true)
-    }
-
     /// Claims the end of this attempt, if it is the current one.
-    pub(super) fn claim_run(self: &Arc<Self>, run: &Arc<Run>) -> Option<Claim> {
-        self.claim_if(|inner| inner.is_current(run))
+    pub(super) fn claim_run(self: &Arc<Self>, run: &Run) -> Option<Claim> {
+        let inner = self.lock();
+        if inner.is_current(run) { self.claim(inner) } else { None }
     }
 
-    /// Claims the end of a task whose body has not been touched yet.
-    pub(super) fn claim_waiting(self: &Arc<Self>) -> Option<Claim> {
-        self.claim_if(|inner| inner.state == Phase::Waiting)
-    }
-
-    fn claim_if(self: &Arc<Self>, may: impl FnOnce(&Inner) -> bool) -> Option<Claim> {
-        let mut inner = self.lock();
-        let was = inner.state;
-        if matches!(was, Phase::Settling { .. } | Phase::Ended(_)) || !may(&inner) {
+    /// Claims the end of a task that somebody else has not claimed before.
+    pub(super) fn claim(self: &Arc<Self>, mut inner: MutexGuard<'_, Inner>) -> Option<Claim> {
+        let was = inner.phase;
+        if matches!(was, Phase::Settling { .. } | Phase::Ended(_)) {
             return None;
         }
-        let was_running = was == Phase::Running;
-        inner.state = Phase::Settling { was_running };
+        inner.phase = Phase::Settling { was_running: was == Phase::Running };
+        // A waiting attempt lies in a queue, and gives the place back when it leaves that.
+        let has_place = was != Phase::Waiting && std::mem::take(&mut inner.has_place);
         let claim = Claim {
-            cell: Arc::clone(self),
-            run: inner.run.clone(),
+            run: self.run(&inner),
             stop: inner.stop,
             set_up: std::mem::take(&mut inner.set_up),
-            was_waiting: was == Phase::Waiting,
+            has_place,
+            verdict: None,
+            concluded: false,
         };
         let timers = inner.timers.any().then(|| inner.timers.take());
         drop(inner);
-        if was_running {
-            self.core.counts().stopped(1);
-        }
         // A deadline owns its attempt, and a dropped attempt locks this cell.
         timers.into_iter().flatten().for_each(|key| {
             self.core.timer().cancel(key);
@@ -77,47 +69,37 @@ impl Cell {
         Some(claim)
     }
 
-    /// Gives back the room of an attempt that left the backend after its task had ended.
-    pub(super) fn release_slot(&self, run: &Arc<Run>) {
+    /// Gives back the place of an attempt that left the backend after somebody else had
+    /// claimed the end of its task.
+    pub(super) fn release_place(&self, run: &Run) {
         let mut inner = self.lock();
-        if !inner.is_current(run) || !matches!(inner.state, Phase::Ended(_)) {
-            return;
+        let over = matches!(inner.phase, Phase::Settling { .. } | Phase::Ended(_));
+        if over && inner.is_current(run) && std::mem::take(&mut inner.has_place) {
+            drop(inner);
+            self.core.admission().leave();
         }
-        let parts = (inner.slot.take(), inner.run.take());
-        drop(inner);
-        drop(parts);
-    }
-
-    /// Ends the task now, whoever has claimed it: the executor's deadline has passed.
-    pub(super) fn force_end(self: &Arc<Self>, error: TaskError) -> bool {
-        drop(self.claim());
-        self.conclude(Err(error), false)
     }
 
     /// Makes the end visible: the one place where a task gets its outcome.
-    fn conclude(self: &Arc<Self>, result: Result<Payload, TaskError>, keep_slot: bool) -> bool {
+    /// Whether it had none before.
+    pub(super) fn conclude(self: &Arc<Self>, result: Result<Payload, TaskError>) -> bool {
         let core = &self.core;
         let now = core.now();
-        // The room and the count are given back first, so that whoever learns of the end
-        // finds them free.
-        let slot = if keep_slot { None } else { self.lock().slot.take() };
-        drop(slot);
         let mut inner = self.lock();
-        if matches!(inner.state, Phase::Ended(_)) {
+        if inner.has_ended() {
             drop(inner);
             core.counts().late();
             return false;
         }
         let outcome = inner.outcome(self, result, now);
         let state = outcome.state();
-        inner.state = Phase::Ended(state);
+        inner.phase = Phase::Ended(state);
         core.counts().ended(state);
-        self.emit(inner.attempt_number(), || EventKind::Finished {
-            state,
-            error: outcome.error().cloned(),
-        });
-        let parts = (inner.instance.take(), if keep_slot { None } else { inner.run.take() });
+        core.count_stopped(inner.stop, state);
+        let attempt = if inner.attempts == 0 { 0 } else { inner.number };
+        self.emit(attempt, || EventKind::Finished { state, error: outcome.error().cloned() });
         inner.outcome = Some(outcome);
+        let parts = (inner.instance.take(), inner.later.take());
         if self.is_addressed() {
             core.retain(self);
         }
@@ -130,79 +112,94 @@ impl Cell {
         true
     }
 
-    /// Puts the task back to wait for its next attempt.
-    fn retry(self: &Arc<Self>, error: &TaskError, delay: Duration) {
+    /// Puts the task back to wait for its next attempt, in the place that it has.
+    ///
+    /// `Err`: it was asked to stop meanwhile, and ends instead.
+    fn retry(self: &Arc<Self>, error: &TaskError, delay: Duration) -> Result<(), StopReason> {
         let mut inner = self.lock();
-        let Some(last) = inner.run.take() else { return };
-        if matches!(inner.state, Phase::Ended(_)) {
-            return;
+        if inner.has_ended() {
+            return Err(StopReason::Shutdown);
         }
-        let run = Run::new(Arc::clone(self), last.number + 1);
-        inner.run = Some(Arc::clone(&run));
-        inner.state = Phase::Waiting;
-        inner.stop = None;
+        // Looked at under the lock: a stop that begins later finds the task waiting.
+        if !self.core.allows_retries() {
+            inner.stop = Some(StopReason::Shutdown);
+        }
+        match inner.stop {
+            Some(reason) if reason.is_final() => return Err(reason),
+            _ => inner.stop = None,
+        }
+        let last = inner.number;
+        let run = Run::later(self, last + 1);
+        inner.number = last + 1;
+        inner.later = Some(Arc::clone(&run));
+        inner.has_place = true;
+        inner.phase = Phase::Waiting;
         self.core.counts().retried();
-        self.emit(last.number, || EventKind::Retrying { error: error.clone(), delay });
-        let attempt = Attempt::new(run);
+        self.emit(last, || EventKind::Retrying { error: error.clone(), delay });
+        let attempt = Attempt::new(Run::Later(run));
         if delay.is_zero() {
             drop(inner);
             self.core.start(attempt);
         } else {
             inner.timers.due = Some(self.core.arm_start(attempt, delay));
-            drop(inner);
         }
-        self.core.cancel_if_closing(self);
+        Ok(())
     }
 }
 
 impl Inner {
-    fn attempt_number(&self) -> u32 {
-        self.run.as_ref().map_or(
-            self.attempts,
-            |run| {
-                if self.attempts == 0 { 0 } else { run.number }
-            },
-        )
-    }
-
     fn outcome(
         &mut self,
         cell: &Cell,
         result: Result<Payload, TaskError>,
-        now: std::time::Instant,
+        now: Instant,
     ) -> Outcome {
-        Outcome::new(
-            result,
-            Report {
-                attempts: cell.task.attempt + self.attempts,
-                timings: Timings {
-                    submitted: Some(cell.submitted),
-                    started: self.started,
-                    finished: Some(now),
-                },
-                worker: self.worker.take(),
-                outputs: std::mem::take(&mut self.outputs),
-                notes: std::mem::take(&mut self.notes),
-            },
-        )
+        let report = Report {
+            attempts: cell.task.attempt + self.attempts,
+            timings: Timings::measured(cell.submitted, self.started, now),
+            worker: self.worker.take(),
+            outputs: std::mem::take(&mut self.outputs),
+            notes: std::mem::take(&mut self.notes),
+        };
+        Outcome::new(result, report)
+    }
+
+    /// Keeps what an attempt wrote; those before it that wrote nothing are kept as well.
+    fn keep_output(&mut self, output: Output) {
+        let before = (self.attempts as usize).saturating_sub(1);
+        self.outputs.resize_with(before.max(self.outputs.len()), Output::default);
+        self.outputs.push(output);
     }
 }
 
 impl Claim {
+    fn cell(&self) -> &Arc<Cell> {
+        self.run.cell()
+    }
+
+    /// Whether nothing but an end was wanted of the task, or of the whole executor.
+    pub(super) fn was_asked_to_stop(&self) -> bool {
+        self.stop.is_some_and(StopReason::is_final) || !self.cell().core.allows_retries()
+    }
+
     /// Ends the attempt, with the hooks and the recorder before the end is visible.
-    pub(super) async fn settle(self, result: Result<Payload, TaskError>) {
+    pub(super) async fn settle(mut self, result: Result<Payload, TaskError>) {
         let verdict = self.verdict(result);
-        if self.cell.core.has_surroundings() {
-            let notes = self.surround(&verdict).await;
-            self.cell.lock().notes.extend(notes);
+        if self.cell().core.has_surroundings() {
+            let outcome = self.preview(&verdict);
+            self.verdict = Some(verdict);
+            self.tear_down(&outcome).await;
+            self.record(&outcome).await;
+            self.conclude_verdict();
+        } else {
+            self.conclude(verdict);
         }
-        self.conclude(verdict);
     }
 
     /// The same on a thread that may not wait.
-    pub(super) fn settle_elsewhere(self, result: Result<Payload, TaskError>) {
-        let core = Arc::clone(&self.cell.core);
-        if core.has_surroundings() {
+    pub(super) fn settle_elsewhere(mut self, result: Result<Payload, TaskError>) {
+        if self.cell().core.has_surroundings() {
+            let core = Arc::clone(&self.cell().core);
             core.drive(Box::pin(self.settle(result)));
         } else {
             let verdict = self.verdict(result);
@@ -210,26 +207,38 @@ impl Claim {
         }
     }
 
-    fn conclude(self, verdict: Verdict) {
-        match verdict {
-            Verdict::Retry { error, delay } => self.cell.retry(&error, delay),
-            Verdict::End(result) => {
-                self.cell.conclude(result, self.was_waiting);
-            }
+    fn conclude_verdict(&mut self) {
+        if let Some(verdict) = self.verdict.take() {
+            self.conclude(verdict);
         }
+    }
+
+    fn conclude(&mut self, verdict: Verdict) {
+        self.concluded = true;
+        let result = match verdict {
+            Verdict::End(result) => result,
+            Verdict::Retry { error, delay } => match self.cell().retry(&error, delay) {
+                Ok(()) => return,
+                Err(reason) => Err(stopped(reason, &error)),
+            },
+        };
+        // Before the end is visible, so that whoever learns of it finds the room.
+        if self.has_place {
+            self.cell().core.admission().leave();
+        }
+        self.cell().conclude(result);
     }
 
     /// What the result means, now that it is known why the body stopped.
     fn verdict(&self, result: Result<Payload, TaskError>) -> Verdict {
         let mut result = self.reinterpret(result);
-        if let Some(run) = self.run.as_ref().filter(|_| !self.was_waiting) {
-            let (output, over) = run.close_streams();
+        if let Some((output, over)) = self.run.close_streams() {
             if let (Some(limit), Ok(_)) = (over, &result) {
                 let message = format!("the task wrote more than the {limit} bytes that are kept");
                 let kind = TaskErrorKind::OutputTooLarge { limit };
                 result = Err(TaskError::new(kind, message));
             }
-            self.cell.lock().outputs.push(output);
+            self.cell().lock().keep_output(output);
         }
         match result {
             Err(error) if self.retries(&error) => Verdict::Retry { delay: self.delay(), error },
@@ -240,77 +249,64 @@ impl Claim {
     /// A body that was asked to stop and failed did stop, whatever words it failed with.
     /// A result that was there all the same stands, except after the time limit.
     fn reinterpret(&self, result: Result<Payload, TaskError>) -> Result<Payload, TaskError> {
-        let abandoned = |error: &TaskError| {
-            matches!(error.kind(), TaskErrorKind::WorkerLost(_) | TaskErrorKind::TimedOut { .. })
-        };
         match (self.stop, result) {
-            (_, Err(error)) if abandoned(&error) => Err(error),
-            (Some(StopReason::TimeLimit(limit)), _) => Err(TaskError::timed_out(limit, false)),
-            (Some(StopReason::Cancel | StopReason::Shutdown), Err(error)) => {
-                let mut cancelled = TaskError::cancelled();
-                if error.kind() != &TaskErrorKind::Cancelled {
-                    cancelled.add_note(format!("its last word: {error}"));
-                }
-                Err(cancelled)
+            (_, Err(error)) if was_given_up(&error) => Err(error),
+            (Some(reason @ StopReason::TimeLimit(_)), Ok(_)) => {
+                Err(stopped(reason, &TaskError::cancelled()))
             }
+            (Some(reason), Err(error)) => Err(stopped(reason, &error)),
             (_, result) => result,
         }
     }
 
     fn retries(&self, error: &TaskError) -> bool {
-        let asked_to_stop = matches!(self.stop, Some(StopReason::Cancel | StopReason::Shutdown));
-        let options = &self.cell.task.options;
-        !asked_to_stop
-            && self.cell.core.allows_retries()
-            && options.retry.retries(self.number(), error, options.idempotent)
+        let options = &self.cell().task.options;
+        !self.was_asked_to_stop()
+            && options.retry.retries(self.run.number(), error, options.idempotent)
     }
 
     fn delay(&self) -> Duration {
-        self.cell.task.options.retry.delay_after(self.number(), fastrand::f64())
+        self.cell().task.options.retry.delay_after(self.run.number(), fastrand::f64())
     }
 
-    fn number(&self) -> u32 {
-        self.run.as_ref().map_or(0, |run| run.number)
-    }
-
-    /// Runs the teardown and tells the recorder; what goes wrong there is noted.
-    async fn surround(&self, verdict: &Verdict) -> Vec<String> {
-        let mut notes = Vec::new();
-        let outcome = self.preview(verdict);
-        if self.set_up
-            && let Some(error) = self.tear_down(&outcome).await
-        {
-            notes.push(format!("the teardown after the task failed: {error}"));
-        }
-        if let Some(recorder) = self.cell.core.recorder() {
-            let task_id = self.cell.id();
-            let change = match verdict {
-                Verdict::Retry { error, delay } => {
-                    Change::Retrying { task_id, attempt: self.number(), error, delay: *delay }
-                }
-                Verdict::End(_) => Change::Finished { task_id, outcome: &outcome },
-            };
-            if let Err(error) = recorder.record(change).await {
-                tracing::error!(%task_id, %error, "a change could not be recorded");
-                notes.push(format!("the end could not be recorded: {error}"));
-            }
-        }
-        notes
-    }
-
-    async fn tear_down(&self, outcome: &Outcome) -> Option<TaskError> {
-        let hooks = Arc::clone(self.cell.core.hooks()?);
-        let ctx = self.run.as_ref()?.context();
+    /// Calls the hook that is owed; what goes wrong there is noted.
+    async fn tear_down(&mut self, outcome: &Outcome) {
+        let hooks = self.cell().core.hooks().cloned();
+        let Some(hooks) = hooks.filter(|_| std::mem::take(&mut self.set_up)) else { return };
+        let ctx = self.run.context();
         let (inner, outcome) = (ctx.clone(), outcome.clone());
         let teardown = Body::unstoppable(ctx, move || {
             Box::pin(async move {
                 hooks.teardown(&inner, &outcome).await.map_err(TaskError::from_error)
             })
         });
-        match teardown {
-            Ok(teardown) => teardown.await.err(),
-            Err(panic) => Some(panic),
+        let done = match teardown {
+            Ok(teardown) => teardown.await,
+            Err(panic) => Err(panic),
+        };
+        if let Err(error) = done {
+            self.note(format!("the teardown after the task failed: {error}"));
         }
+    }
+
+    /// Tells the recorder; a failure is noted.
+    async fn record(&self, outcome: &Outcome) {
+        let Some(recorder) = self.cell().core.recorder() else { return };
+        let task_id = self.cell().id();
+        let change = match &self.verdict {
+            Some(Verdict::Retry { error, delay }) => {
+                Change::Retrying { task_id, attempt: self.run.number(), error, delay: *delay }
+            }
+            Some(Verdict::End(_)) | None => Change::Finished { task_id, outcome },
+        };
+        if let Err(error) = catch(|| recorder.record(change)).await {
+            tracing::error!(%task_id, %error, "a change could not be recorded");
+            self.note(format!("the end could not be recorded: {error}"));
+        }
+    }
+
+    fn note(&self, note: String) {
+        self.cell().lock().notes.push(note);
     }
 
     /// The outcome of this attempt, as hooks and recorder see it before it is final.
@@ -319,18 +315,54 @@ impl Claim {
             Verdict::Retry { error, .. } => Err(error.clone()),
             Verdict::End(result) => result.clone(),
         };
-        let inner = self.cell.lock();
+        let cell = self.cell();
+        let inner = cell.lock();
         let report = Report {
-            attempts: self.cell.task.attempt + inner.attempts,
-            timings: Timings {
-                submitted: Some(self.cell.submitted),
-                started: inner.started,
-                finished: Some(self.cell.core.now()),
-            },
+            attempts: cell.task.attempt + inner.attempts,
+            timings: Timings::measured(cell.submitted, inner.started, cell.core.now()),
             worker: inner.worker.clone(),
             outputs: inner.outputs.clone(),
             notes: inner.notes.clone(),
         };
         Outcome::new(result, report)
     }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if !self.concluded {
+            let lost = || Verdict::End(Err(super::stop::abandoned("its end was interrupted")));
+            let verdict = self.verdict.take().unwrap_or_else(lost);
+            self.conclude(verdict);
+        }
+    }
+}
+
+/// Whether the engine gave the body up, so that it cannot count as stopped.
+fn was_given_up(error: &TaskError) -> bool {
+    match error.kind() {
+        TaskErrorKind::WorkerLost(lost) => {
+            matches!(lost.reason, LossReason::Abandoned | LossReason::Dropped)
+        }
+        TaskErrorKind::TimedOut { .. } => true,
+        _ => false,
+    }
+}
+
+/// The error of a body that was asked to stop and did, with what it said last.
+fn stopped(reason: StopReason, last_word: &TaskError) -> TaskError {
+    let mut error = match reason {
+        StopReason::Cancel => TaskError::cancelled(),
+        StopReason::Shutdown => {
+            TaskError::new(TaskErrorKind::Cancelled, "the task was cancelled by the shutdown")
+        }
+        StopReason::Expired => {
+            TaskError::new(TaskErrorKind::Expired, "the task had not started in time")
+        }
+        StopReason::TimeLimit(limit) => TaskError::timed_out(limit, false),
+    };
+    if last_word.kind() != &TaskErrorKind::Cancelled {
+        error.add_note(format!("its last word: {last_word}"));
+    }
+    error.with_stderr_tail(last_word.stderr_tail())
 }

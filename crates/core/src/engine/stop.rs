@@ -1,4 +1,4 @@
-//! Making bodies stop: on request, at their time limit, at the executor's deadline.
+//! Making tasks stop: on request, at their time limit, at the executor's deadline.
 
 use std::{
     sync::{Arc, Weak},
@@ -7,13 +7,13 @@ use std::{
 
 use super::{
     Attempt,
+    backend::Recall,
     cell::{Cell, Phase, StopReason},
     core::Core,
     run::Run,
 };
 use crate::{
-    BodyKind, Cancel, EventKind, LossReason, StopLevel, TaskError, TaskErrorKind, WorkerLost,
-    timer::TimerKey,
+    Cancel, EventKind, LossReason, StopLevel, TaskError, TaskErrorKind, WorkerLost, timer::TimerKey,
 };
 
 impl Core {
@@ -39,73 +39,71 @@ fn with(cell: &Weak<Cell>, act: impl FnOnce(&Arc<Cell>)) {
     }
 }
 
-/// How long a body that is forced to stop may take before it is given up.
-const fn patience(kind: BodyKind) -> Duration {
-    match kind {
-        // Force means nothing to it.
-        BodyKind::Sync => Duration::ZERO,
-        // It stops at its next await.
-        BodyKind::Async => Duration::from_secs(1),
-        // The kernel needs a moment, unless the process hangs in a system call.
-        BodyKind::Command => Duration::from_secs(5),
-    }
-}
-
 impl Cell {
-    /// Asks the task to stop: at once when it waits, else through its body.
+    /// Asks the task to stop: at once when it waits, else through its worker.
     pub(super) fn stop(self: &Arc<Self>, reason: StopReason) -> Cancel {
-        if let Some(claim) = self.claim_waiting() {
-            claim.settle_elsewhere(Err(TaskError::cancelled()));
-            return Cancel::Confirmed;
+        let mut inner = self.lock();
+        match inner.phase {
+            Phase::Ended(_) => return Cancel::NotFound,
+            _ if inner.stop.is_some_and(StopReason::is_final) => return Cancel::Requested,
+            _ => inner.stop = Some(reason),
         }
-        let run = {
-            let mut inner = self.lock();
-            match inner.state {
-                Phase::Ended(_) | Phase::Settling { .. } => return Cancel::NotFound,
-                Phase::Waiting | Phase::Preparing | Phase::Running => {}
+        match inner.phase {
+            Phase::Waiting => {
+                if let Some(claim) = self.claim(inner) {
+                    claim.settle_elsewhere(Err(TaskError::cancelled()));
+                }
+                return Cancel::Confirmed;
             }
-            if inner.stop.is_some() {
-                return Cancel::Requested;
+            Phase::HandedOver => {
+                let key = self.run(&inner).key();
+                self.emit(inner.number, || EventKind::CancelRequested);
+                drop(inner);
+                self.core.backend().recall(key, Recall::Stop);
             }
-            inner.stop = Some(reason);
-            let run = inner.run.clone();
-            self.emit(run.as_ref().map_or(0, |run| run.number), || EventKind::CancelRequested);
-            run
-        };
-        if let Some(run) = run {
-            self.request_stop(&run);
+            Phase::Preparing | Phase::Running => {
+                self.emit(inner.number, || EventKind::CancelRequested);
+                let run = self.run(&inner);
+                drop(inner);
+                self.request_stop(&run);
+            }
+            // Whoever accepts or settles it sees the reason before it goes on.
+            Phase::Enrolling | Phase::Settling { .. } | Phase::Ended(_) => {}
         }
         Cancel::Requested
     }
 
     /// Asks the body to stop, and arms the force that follows its grace.
-    fn request_stop(self: &Arc<Self>, run: &Arc<Run>) {
+    pub(super) fn request_stop(self: &Arc<Self>, run: &Run) {
         self.raise(run, StopLevel::Requested);
         let grace = self.grace();
         if grace.is_zero() {
             return self.raise(run, StopLevel::Forced);
         }
-        let (cell, late_run) = (Arc::downgrade(self), Arc::downgrade(run));
+        let (cell, attempt) = (Arc::downgrade(self), run.number());
         let mut inner = self.lock();
-        if inner.is_current(run) && matches!(inner.state, Phase::Preparing | Phase::Running) {
+        if inner.is_current(run) && matches!(inner.phase, Phase::Preparing | Phase::Running) {
             inner.timers.force = Some(self.core.timer().after(grace, move || {
-                if let (Some(cell), Some(run)) = (cell.upgrade(), late_run.upgrade()) {
-                    cell.raise(&run, StopLevel::Forced);
-                }
+                with(&cell, |cell| cell.force_attempt(attempt));
             }));
         }
     }
 
-    fn raise(&self, run: &Arc<Run>, level: StopLevel) {
+    fn raise(&self, run: &Run, level: StopLevel) {
         run.raise(level);
         self.core.backend().stop(run.key(), level);
     }
 
     /// Makes the body stop without any more grace.
     pub(super) fn force(self: &Arc<Self>) {
-        let run = self.lock().run.clone();
-        if let Some(run) = run {
-            self.raise(&run, StopLevel::Forced);
+        let run = self.run(&self.lock());
+        self.raise(&run, StopLevel::Forced);
+    }
+
+    /// The same for an attempt whose grace has passed, if it is still that one.
+    fn force_attempt(self: &Arc<Self>, attempt: u32) {
+        if self.lock().number == attempt {
+            self.force();
         }
     }
 
@@ -115,48 +113,61 @@ impl Cell {
     }
 
     fn expire(self: &Arc<Self>) {
-        if let Some(claim) = self.claim_waiting() {
-            let expires = self.task.options.expires.unwrap_or_default();
-            let message = format!("the task had not started {expires:?} after its submission");
-            claim.settle_elsewhere(Err(TaskError::new(TaskErrorKind::Expired, message)));
+        let mut inner = self.lock();
+        match inner.phase {
+            Phase::Waiting => {
+                let Some(claim) = self.claim(inner) else { return };
+                let expires = self.task.options.expires.unwrap_or_default();
+                let message = format!("the task had not started {expires:?} after its submission");
+                claim.settle_elsewhere(Err(TaskError::new(TaskErrorKind::Expired, message)));
+            }
+            Phase::HandedOver if inner.stop.is_none() => {
+                inner.stop = Some(StopReason::Expired);
+                let key = self.run(&inner).key();
+                drop(inner);
+                self.core.backend().recall(key, Recall::Expired);
+            }
+            _ => {}
         }
     }
 
     /// The time limit of an attempt has passed.
     fn limit_passed(self: &Arc<Self>, attempt: u32) {
-        let Some(run) = self.running(attempt) else { return };
-        let limit = self.task.options.time_limit.unwrap_or_default();
-        let first = {
+        let run = {
             let mut inner = self.lock();
-            inner.stop.is_none() && {
-                inner.stop = Some(StopReason::TimeLimit(limit));
-                true
+            if inner.phase != Phase::Running || inner.number != attempt {
+                return;
             }
+            let limit = self.task.options.time_limit.unwrap_or_default();
+            let first = inner.stop.is_none();
+            inner.stop.get_or_insert(StopReason::TimeLimit(limit));
+            first.then(|| self.run(&inner))
         };
-        if first {
-            self.request_stop(&run);
+        if let Some(run) = &run {
+            self.request_stop(run);
         }
-        let wait = self.grace() + patience(self.registered.kind());
+        let patience = self.core.backend().patience(self.registered.kind());
+        let wait = self.grace().saturating_add(patience);
         if wait.is_zero() {
             return self.give_up(attempt);
         }
         let cell = Arc::downgrade(self);
         let mut inner = self.lock();
-        if inner.is_current(&run) && inner.state == Phase::Running {
+        if inner.number == attempt && inner.phase == Phase::Running {
             let give_up = move || with(&cell, |cell| cell.give_up(attempt));
             inner.timers.limit = Some(self.core.timer().after(wait, give_up));
         }
     }
 
-    fn running(&self, attempt: u32) -> Option<Arc<Run>> {
-        let inner = self.lock();
-        let run = inner.run.as_ref().filter(|run| run.number == attempt)?;
-        (inner.state == Phase::Running).then(|| Arc::clone(run))
-    }
-
     /// Gives up a body that does not stop, if its worker can be replaced.
     fn give_up(self: &Arc<Self>, attempt: u32) {
-        let Some(run) = self.running(attempt) else { return };
+        let run = {
+            let inner = self.lock();
+            if inner.phase != Phase::Running || inner.number != attempt {
+                return;
+            }
+            self.run(&inner)
+        };
         if !self.core.backend().abandon(run.key()) {
             return;
         }

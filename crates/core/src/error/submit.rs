@@ -38,8 +38,11 @@ pub enum SubmitErrorKind {
     InvalidOptions,
     /// The payload is larger than the transport takes.
     TooLarge,
-    /// The recorder, the disk or the broker failed; it is not known to have been accepted.
+    /// The recorder, the disk or the broker failed; the task was not accepted.
     Infrastructure,
+    /// It was sent, and whether it was accepted is not known. Submitting it again under the
+    /// same id is safe.
+    Unconfirmed,
 }
 
 impl Refusal {
@@ -139,8 +142,8 @@ impl std::error::Error for SubmitError {}
 pub struct SubmitManyError {
     pub(crate) refusal: Refusal,
     pub(crate) index: usize,
-    pub(crate) tasks: Vec<Task>,
-    pub(crate) accepted: Vec<TaskHandle>,
+    pub(crate) tasks: Vec<(usize, Task)>,
+    pub(crate) accepted: Vec<(usize, TaskHandle)>,
 }
 
 impl SubmitManyError {
@@ -149,8 +152,8 @@ impl SubmitManyError {
     pub const fn new(
         refusal: Refusal,
         index: usize,
-        tasks: Vec<Task>,
-        accepted: Vec<TaskHandle>,
+        tasks: Vec<(usize, Task)>,
+        accepted: Vec<(usize, TaskHandle)>,
     ) -> Self {
         Self { refusal, index, tasks, accepted }
     }
@@ -161,17 +164,19 @@ impl SubmitManyError {
         self.refusal.kind
     }
 
-    /// The place in the batch of the task that was refused, from 0.
+    /// The place in the batch of the first task that was refused, from 0.
     #[must_use]
     pub const fn index(&self) -> usize {
         self.index
     }
 
-    /// The tasks that were not accepted, in input order, and the handles of those that were.
+    /// The tasks that were not accepted and the handles of those that were, each with its
+    /// place in the batch.
     ///
-    /// Handles are there only when the executor was closed while the batch waited for room.
+    /// There are handles only when the batch had been found good and something happened while
+    /// it was handed over: the executor closed, or the broker did not confirm all of it.
     #[must_use]
-    pub fn into_parts(self) -> (Vec<Task>, Vec<TaskHandle>) {
+    pub fn into_parts(self) -> (Vec<(usize, Task)>, Vec<(usize, TaskHandle)>) {
         (self.tasks, self.accepted)
     }
 }

@@ -1,0 +1,125 @@
+//! What a thread of the pool does all day.
+
+use std::sync::Arc;
+
+use outwork_core::{
+    WorkerScope,
+    blocking::block_on,
+    engine::{Attempt, contain_drop},
+};
+
+use super::{
+    backend::{Job, Shared},
+    closure::Place,
+    queue::Popped,
+    roster::{Current, Spares, Worker},
+};
+use crate::runtime;
+
+/// Takes jobs until the pool closes, shrinks, or gives this thread up.
+pub(super) fn work(shared: &Arc<Shared>, worker: &Arc<Worker>) {
+    let _scope = WorkerScope::enter(shared.id, Arc::new(Spares(Arc::clone(shared))));
+    let mut leaving = Leaving { shared, worker, counted: true };
+    loop {
+        if shared.roster.leaves_as_surplus() {
+            leaving.counted = false;
+            return;
+        }
+        let Some(job) = next_job(shared, &mut leaving) else { return };
+        if !run(shared, worker, job) {
+            leaving.counted = false;
+            return;
+        }
+    }
+}
+
+/// Strikes the thread off the roster, however it leaves.
+struct Leaving<'a> {
+    shared: &'a Arc<Shared>,
+    worker: &'a Arc<Worker>,
+    /// Whether the count still has this thread.
+    counted: bool,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.shared.leave(self.worker, self.counted);
+    }
+}
+
+/// Waits for a job; `None` when this thread is to leave.
+fn next_job(shared: &Shared, leaving: &mut Leaving<'_>) -> Option<Job> {
+    loop {
+        if let Some(job) = shared.queue.try_pop() {
+            return Some(job);
+        }
+        if shared.is_closing() {
+            return None;
+        }
+        let idle = shared.roster.idle();
+        let popped = shared.queue.pop(shared.roster.patience());
+        drop(idle);
+        match popped {
+            Popped::Job(job) => return Some(job),
+            Popped::Nudge if shared.roster.leaves_as_surplus() => {
+                leaving.counted = false;
+                return None;
+            }
+            Popped::Nudge => {}
+            Popped::Idle if shared.roster.leaves_as_idle() => {
+                // Whoever queued a job while this thread still counted as idle started no
+                // other: look once more before leaving.
+                match shared.queue.try_pop() {
+                    None => {
+                        leaving.counted = false;
+                        return None;
+                    }
+                    Some(job) => {
+                        shared.roster.stays();
+                        return Some(job);
+                    }
+                }
+            }
+            Popped::Idle => {}
+        }
+    }
+}
+
+/// Runs a job; `false` when the thread was given up meanwhile.
+fn run(shared: &Shared, worker: &Worker, job: Job) -> bool {
+    match job {
+        Job::Closure(closure) => {
+            worker.now_at(Current::Closure(Arc::clone(&closure)));
+            let mut room = shared.room();
+            let place = Place { worker: &worker.name, hub: &shared.hub };
+            closure.run(place, &mut || room.free());
+            let welcome = worker.now_at(Current::Other);
+            // The last reference may drop the result of a handle that nobody kept.
+            contain_drop(closure);
+            welcome
+        }
+        Job::Attempt(attempt) => {
+            let watched = attempt.time_limit().is_some();
+            if watched {
+                worker.now_at(Current::Attempt(attempt.key()));
+            }
+            run_attempt(shared, worker, attempt);
+            !watched || worker.now_at(Current::Other)
+        }
+    }
+}
+
+fn run_attempt(shared: &Shared, worker: &Worker, attempt: Attempt) {
+    let Err(attempt) = attempt.run_sync(&worker.name) else { return };
+    // What has to be awaited may need timers and sockets.
+    match runtime::shared() {
+        Ok(runtime) => {
+            let _entered = runtime.enter();
+            block_on(attempt.run(&worker.name, &shared.commands));
+        }
+        Err(error) => {
+            tracing::error!(%error, "an async body cannot be run");
+            drop(attempt);
+        }
+    }
+}
