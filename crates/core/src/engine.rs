@@ -33,7 +33,7 @@ use self::core::Core;
 use crate::{
     AttachError, Batch, Cancel, Capabilities, EventFilter, EventHub, EventStream, Executor,
     ExecutorConfig, ExecutorStatus, JobHandle, NoRoom, Refusal, Registry, Shutdown, ShutdownReport,
-    SubmitError, SubmitManyError, Task, TaskHandle, TaskId,
+    SubmitError, SubmitManyError, Task, TaskHandle, TaskId, WorkerScope,
     admission::{Admission, Slot},
     blocking::ExecutorId,
 };
@@ -129,6 +129,11 @@ impl<B: Backend> Engine<B> {
     /// Takes a place for the task, waiting for one.
     async fn enter(&self, task: &Task) -> Result<(), Refusal> {
         match self.core.admission().try_enter() {
+            // The room that a task of this very executor waits for may be its own.
+            Err(NoRoom::Full) if WorkerScope::current() == Some(self.core.id()) => {
+                self.core.admission().enter_beyond_limit();
+                return Ok(());
+            }
             Err(NoRoom::Full) => {}
             entered => return entered.map_err(|_closed| Refusal::closed()),
         }
@@ -186,7 +191,8 @@ impl<B: Backend> Engine<B> {
                 Ok(handle) => accepted.push((index, handle)),
                 Err(error) => {
                     let refusal = error.refusal().clone();
-                    let back = std::iter::once((index, error.into_task())).chain(rest).collect();
+                    let back: Vec<_> =
+                        std::iter::once((index, error.into_task())).chain(rest).collect();
                     if batch == Batch::Fit {
                         self.leave_many(&back, index);
                     }
@@ -209,7 +215,7 @@ impl<B: Backend> Engine<B> {
     }
 
     /// Gives back the places of those tasks of a batch that were not tried any more.
-    fn leave_many(&self, back: &Vec<(usize, Task)>, refused: usize) {
+    fn leave_many(&self, back: &[(usize, Task)], refused: usize) {
         let untried = back.iter().filter(|(index, _)| *index > refused);
         untried.for_each(|_| self.core.admission().leave());
     }

@@ -6,7 +6,9 @@ mod task;
 mod wait;
 
 pub use build::BuildError;
-pub use submit::{AttachError, CallError, Refusal, SubmitError, SubmitErrorKind, SubmitManyError};
+pub use submit::{
+    AttachError, CallError, Placed, Refusal, SubmitError, SubmitErrorKind, SubmitManyError,
+};
 pub use task::{LossReason, Rejection, TaskError, TaskErrorKind, WorkerLost};
 pub use wait::{WaitError, WouldDeadlock};
 

@@ -41,7 +41,9 @@ enum Source<T> {
 pub trait JoinSource<T>: Send + Sync {
     /// The outcome once it is there, or `None` when it was taken already.
     fn poll_outcome(&self, cx: &mut Context<'_>, key: &mut WaitKey) -> Poll<Option<Outcome<T>>>;
-    /// Takes back what [`poll_outcome`](Self::poll_outcome) left under the key.
+    /// Ready once the task has ended; the outcome stays where it is.
+    fn poll_ended(&self, cx: &mut Context<'_>, key: &mut WaitKey) -> Poll<()>;
+    /// Takes back what the polls left under the key.
     fn forget(&self, key: &mut WaitKey);
     /// Who the task is.
     fn task_id(&self) -> TaskId;
@@ -94,6 +96,22 @@ impl<T> TaskHandle<T> {
     #[must_use]
     pub fn job_handle(&self) -> JobHandle {
         self.source.get(|s| Arc::clone(s).job_handle(), |s| Arc::clone(s).job_handle())
+    }
+
+    /// Waits until the task has ended and leaves its outcome where it is.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
+    pub async fn ended(&mut self) {
+        std::future::poll_fn(|cx| {
+            let key = &mut self.key;
+            match &self.source {
+                Source::Plain(source) => source.poll_ended(cx, key),
+                Source::Decoded(source, _) => source.poll_ended(cx, key),
+            }
+        })
+        .await;
     }
 
     /// Blocks until the task has ended.

@@ -105,7 +105,17 @@ impl<T, B> JoinCell<T, B> {
         }
     }
 
-    /// Takes back what [`poll_take`](Self::poll_take) left under the key.
+    /// Ready once the outcome is there, or was.
+    pub fn poll_ended(&self, cx: &mut Context<'_>, key: &mut WaitKey) -> Poll<()> {
+        let mut inner = lock(&self.inner);
+        if inner.state.is_final() {
+            return Poll::Ready(());
+        }
+        inner.waiters.register(key, cx.waker());
+        Poll::Pending
+    }
+
+    /// Takes back what the polls left under the key.
     pub fn forget(&self, key: &mut WaitKey) {
         if key.is_registered() {
             lock(&self.inner).waiters.forget(key);

@@ -21,6 +21,8 @@ mod clock;
 mod codec;
 mod command;
 mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod context;
 mod def;
 pub mod engine;
@@ -67,8 +69,8 @@ pub use config::ExecutorConfig;
 pub use context::{ContextHost, Progress, TaskContext};
 pub use def::TaskDef;
 pub use error::{
-    AttachError, BoxError, BuildError, CallError, LossReason, Refusal, Rejection, SubmitError,
-    SubmitErrorKind, SubmitManyError, TaskError, TaskErrorKind, WaitError, WorkerLost,
+    AttachError, BoxError, BuildError, CallError, LossReason, Placed, Refusal, Rejection,
+    SubmitError, SubmitErrorKind, SubmitManyError, TaskError, TaskErrorKind, WaitError, WorkerLost,
     WouldDeadlock,
 };
 pub use event::{EventFilter, EventHub, EventKind, EventStream, Lagged, Listener, TaskEvent};

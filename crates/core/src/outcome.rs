@@ -13,7 +13,8 @@ use crate::{Captured, Payload, State, TaskError, TaskErrorKind, clock::wall_time
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Outcome<T = Payload> {
     result: Result<T, TaskError>,
-    report: Option<Report>,
+    /// Boxed, because closures have none and are handed around by value.
+    report: Option<Box<Report>>,
 }
 
 /// What is known of a task beside its result.
@@ -97,8 +98,8 @@ impl<T> Outcome<T> {
 
     /// An outcome with everything that is known.
     #[must_use]
-    pub const fn new(result: Result<T, TaskError>, report: Report) -> Self {
-        Self { result, report: Some(report) }
+    pub fn new(result: Result<T, TaskError>, report: Report) -> Self {
+        Self { result, report: Some(Box::new(report)) }
     }
 
     /// The state that the task ended in.

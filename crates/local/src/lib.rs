@@ -1,8 +1,33 @@
-//! Executors on one machine.
+//! Executors on one machine, over the engine of `outwork-core`.
+//!
+//! | work | executor |
+//! |---|---|
+//! | functions that block or compute, programs | [`ThreadPool`] |
+//! | futures, also those that are not `Send` | [`EventLoopPool`] |
+//! | a few futures beside a synchronous program | [`BackgroundLoop`] |
+//! | tests and debugging | [`Inline`] |
+//! | dry runs | [`Noop`] |
+//!
+//! Each runs every kind of body correctly, and keeps the same contract: see
+//! [`Executor`](outwork_core::Executor).
 
+mod anonymous;
+mod background;
 mod command;
+mod event_loop;
+mod inline;
+mod kinds;
+mod noop;
+mod room;
 mod runtime;
 mod settings;
 mod thread_pool;
 
+pub use background::BackgroundLoop;
+pub use event_loop::{
+    BlockingStream, EventLoopPool, EventLoopPoolBuilder, EventLoopSettings, NoSuchLoop,
+};
+pub use inline::{Inline, InlineBuilder, InlineSettings};
+pub use kinds::kinds;
+pub use noop::Noop;
 pub use thread_pool::{Permit, ThreadPool, ThreadPoolBuilder, ThreadPoolSettings, TrySpawnError};

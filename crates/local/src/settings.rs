@@ -17,7 +17,10 @@ pub(crate) fn default_limit(workers: usize) -> usize {
 macro_rules! engine_setters {
     () => {
         /// Sets the tasks that can be run by name.
-        pub fn registry(mut self, registry: impl Into<std::sync::Arc<outwork_core::Registry>>) -> Self {
+        pub fn registry(
+            mut self,
+            registry: impl Into<std::sync::Arc<outwork_core::Registry>>,
+        ) -> Self {
             self.registry = registry.into();
             self
         }

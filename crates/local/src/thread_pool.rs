@@ -14,11 +14,11 @@ pub(crate) use backend::ThreadBackend;
 use std::{future::Future, sync::Arc};
 
 use outwork_core::{
-    BuildError, NoRoom, Registry, Slot, TaskHandle, WorkerScope, blocking::block_on,
-    delegate_executor, engine::Engine,
+    BuildError, NoRoom, Registry, Slot, TaskHandle, delegate_executor, engine::Engine,
 };
 
-use closure::Closure;
+use self::closure::Closure;
+use crate::room;
 
 /// Runs tasks and closures on a bounded set of threads of its own.
 ///
@@ -60,7 +60,6 @@ delegate_executor!(impl[] for ThreadPool => engine);
 
 impl ThreadPool {
     /// Starts to say what pool it is to be.
-    #[must_use]
     pub fn builder() -> ThreadPoolBuilder {
         ThreadPoolBuilder::default()
     }
@@ -86,7 +85,7 @@ impl ThreadPool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        match self.enter() {
+        match room::enter(&self.engine) {
             Ok(()) => self.enqueue(body),
             Err(_closed) => Closure::rejected(self.engine.id(), self.engine.hub(), body),
         }
@@ -104,7 +103,7 @@ impl ThreadPool {
     {
         match self.engine.admission().try_enter() {
             Ok(()) => Ok(self.enqueue(body)),
-            Err(reason) => Err(TrySpawnError { body, reason }),
+            Err(reason) => Err(TrySpawnError::new(body, reason)),
         }
     }
 
@@ -129,18 +128,6 @@ impl ThreadPool {
     /// When it is 0, or the system refuses a thread; the pool then goes on with those it has.
     pub fn resize(&self, workers: usize) -> Result<(), BuildError> {
         self.engine.backend().resize(workers)
-    }
-
-    fn enter(&self) -> Result<(), NoRoom> {
-        let admission = self.engine.admission();
-        match admission.try_enter() {
-            Err(NoRoom::Full) if WorkerScope::current() == Some(self.engine.id()) => {
-                admission.enter_beyond_limit();
-                Ok(())
-            }
-            Err(NoRoom::Full) => block_on(admission.acquire()).map(Slot::entrust),
-            entered => entered,
-        }
     }
 
     /// Queues a closure whose place was taken; the worker that takes it gives the place back.
@@ -186,6 +173,10 @@ pub struct TrySpawnError<F> {
 }
 
 impl<F> TrySpawnError<F> {
+    pub(crate) const fn new(body: F, reason: NoRoom) -> Self {
+        Self { body, reason }
+    }
+
     /// Why there was no room.
     #[must_use]
     pub const fn reason(&self) -> NoRoom {

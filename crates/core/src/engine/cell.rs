@@ -229,6 +229,15 @@ impl JoinSource<Payload> for Cell {
         Poll::Ready(if self.is_addressed() { inner.outcome.clone() } else { inner.outcome.take() })
     }
 
+    fn poll_ended(&self, cx: &mut Context<'_>, key: &mut WaitKey) -> Poll<()> {
+        let mut inner = self.lock();
+        if inner.has_ended() {
+            return Poll::Ready(());
+        }
+        inner.waiters.register(key, cx.waker());
+        Poll::Pending
+    }
+
     fn forget(&self, key: &mut WaitKey) {
         if key.is_registered() {
             self.lock().waiters.forget(key);

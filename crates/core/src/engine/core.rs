@@ -295,10 +295,10 @@ impl Core {
 
     pub(super) fn attach(&self, job: &JobHandle) -> Result<TaskHandle, AttachError> {
         if job.executor() != self.name() {
-            return Err(AttachError::WrongExecutor(job.clone()));
+            return Err(AttachError::WrongExecutor(Box::new(job.clone())));
         }
         let cell = self.live.get(job.id()).or_else(|| self.retained.get(job.id()));
-        let cell = cell.ok_or_else(|| AttachError::NotFound(job.clone()))?;
+        let cell = cell.ok_or_else(|| AttachError::NotFound(Box::new(job.clone())))?;
         cell.set_addressed();
         Ok(TaskHandle::new(cell))
     }
@@ -319,7 +319,7 @@ impl Core {
             in_flight: self.admission.in_flight(),
             running: self.live.running(),
             limit: self.admission.limit(),
-            counts: self.counts.read(self.live.len()),
+            counts: self.counts.read(self.live.alive()),
         }
     }
 }

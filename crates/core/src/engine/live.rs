@@ -61,11 +61,13 @@ impl LiveTasks {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.count.load(Ordering::SeqCst) == 0
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.count.load(Ordering::SeqCst)
+    /// How many tasks have no outcome yet. A task leaves the map before its outcome can be
+    /// seen, and the count only afterwards: whoever has seen the end must not find it alive.
+    pub(super) fn alive(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).len()).sum()
     }
 
     /// How many bodies run at this moment. Counted when asked, which costs nobody else anything.

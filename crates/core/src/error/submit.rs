@@ -136,14 +136,17 @@ impl fmt::Debug for SubmitError {
 
 impl std::error::Error for SubmitError {}
 
+/// Parts of a batch, each with its place in it, from 0.
+pub type Placed<T> = Vec<(usize, T)>;
+
 /// Why a batch was not accepted whole.
 #[derive(Debug, thiserror::Error)]
 #[error("task {index} of the batch: {refusal}")]
 pub struct SubmitManyError {
     pub(crate) refusal: Refusal,
     pub(crate) index: usize,
-    pub(crate) tasks: Vec<(usize, Task)>,
-    pub(crate) accepted: Vec<(usize, TaskHandle)>,
+    pub(crate) tasks: Placed<Task>,
+    pub(crate) accepted: Placed<TaskHandle>,
 }
 
 impl SubmitManyError {
@@ -152,8 +155,8 @@ impl SubmitManyError {
     pub const fn new(
         refusal: Refusal,
         index: usize,
-        tasks: Vec<(usize, Task)>,
-        accepted: Vec<(usize, TaskHandle)>,
+        tasks: Placed<Task>,
+        accepted: Placed<TaskHandle>,
     ) -> Self {
         Self { refusal, index, tasks, accepted }
     }
@@ -176,7 +179,7 @@ impl SubmitManyError {
     /// There are handles only when the batch had been found good and something happened while
     /// it was handed over: the executor closed, or the broker did not confirm all of it.
     #[must_use]
-    pub fn into_parts(self) -> (Vec<(usize, Task)>, Vec<(usize, TaskHandle)>) {
+    pub fn into_parts(self) -> (Placed<Task>, Placed<TaskHandle>) {
         (self.tasks, self.accepted)
     }
 }
@@ -187,15 +190,15 @@ impl SubmitManyError {
 pub enum AttachError {
     /// The executor does not know the task, or has forgotten its outcome.
     #[error("task {} is not known here: it never was, or its outcome is no longer kept", .0.id())]
-    NotFound(JobHandle),
+    NotFound(Box<JobHandle>),
     /// The handle belongs to another executor.
     #[error("the handle of task {} belongs to executor {:?}", .0.id(), .0.executor())]
-    WrongExecutor(JobHandle),
+    WrongExecutor(Box<JobHandle>),
     /// What keeps the outcome could not be reached.
     #[error("the outcome of task {} cannot be read: {message}", .job.id())]
     Infrastructure {
         /// The task.
-        job: JobHandle,
+        job: Box<JobHandle>,
         /// What happened.
         message: String,
     },

@@ -7,9 +7,7 @@ use std::{
     path::Path,
 };
 
-use outwork_core::{
-    CommandReport, CommandSpec, OsBytes, Rejection, TaskError, TaskErrorKind,
-};
+use outwork_core::{CommandReport, CommandSpec, OsBytes, Rejection, TaskError, TaskErrorKind};
 use rustix::{fs::Access, io::Errno, process::Signal};
 
 use super::running::Ended;

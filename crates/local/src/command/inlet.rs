@@ -4,6 +4,7 @@ use std::{
     io,
     os::fd::OwnedFd,
     pin::Pin,
+    process::ChildStdin,
     task::{Context, Poll, ready},
 };
 
@@ -25,14 +26,15 @@ impl Inlet {
     /// # Errors
     ///
     /// When the pipe cannot be written, or the runtime cannot watch it.
-    pub(super) fn new(pipe: Option<OwnedFd>, mut bytes: Bytes) -> io::Result<Self> {
+    pub(super) fn new(pipe: Option<ChildStdin>, mut bytes: Bytes) -> io::Result<Self> {
         let Some(pipe) = pipe else { return Ok(Self::default()) };
         ioctl_fionbio(&pipe, true)?;
         while !bytes.is_empty() {
             match write(&pipe, &bytes) {
                 Ok(written) => bytes.advance(written),
                 Err(Errno::AGAIN) => {
-                    return Ok(Self { pipe: Some(Sender::from_owned_fd_unchecked(pipe)?), bytes });
+                    let pipe = Sender::from_owned_fd_unchecked(OwnedFd::from(pipe))?;
+                    return Ok(Self { pipe: Some(pipe), bytes });
                 }
                 Err(Errno::INTR) => {}
                 Err(Errno::PIPE) => break,

@@ -3,13 +3,12 @@
 use std::{
     env,
     ffi::{OsStr, OsString},
-    io,
-    os::{
-        fd::OwnedFd,
-        unix::{ffi::OsStrExt, process::CommandExt},
-    },
+    fs::File,
+    io::{self, PipeReader, PipeWriter, pipe},
+    os::unix::{ffi::OsStrExt, process::CommandExt},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{ChildStdin, Command, Stdio},
+    sync::OnceLock,
     time::Duration,
 };
 
@@ -32,13 +31,30 @@ const BUSY_PAUSE: Duration = Duration::from_millis(50);
 /// The variables of this process that no program gets to see.
 const OWN_VARIABLES: &[u8] = b"OUTWORK_";
 
-/// A program that was started, and this side of its pipes.
+/// A program that was started, and the pipes to it.
 #[derive(Debug)]
 pub(super) struct Launched {
     pub(super) group: Group,
-    pub(super) stdin: Option<OwnedFd>,
-    pub(super) stdout: OwnedFd,
-    pub(super) stderr: OwnedFd,
+    pub(super) stdin: Option<ChildStdin>,
+    pub(super) stdout: OutputPipe,
+    pub(super) stderr: OutputPipe,
+}
+
+/// The pipe of an output stream.
+#[derive(Debug)]
+pub(super) struct OutputPipe {
+    pub(super) reader: PipeReader,
+    /// A writer of our own: while it is open the end of the program is not seen on the pipe.
+    pub(super) spare: PipeWriter,
+}
+
+impl OutputPipe {
+    /// The pipe, and the program's side of it.
+    fn new() -> io::Result<(Self, Stdio)> {
+        let (reader, spare) = pipe()?;
+        let programs = spare.try_clone()?.into();
+        Ok((Self { reader, spare }, programs))
+    }
 }
 
 /// Starts a program.
@@ -54,16 +70,23 @@ pub(super) async fn launch(spec: &CommandSpec, ctx: &TaskContext) -> Result<Laun
         Ok(Found::Nowhere) => return Err(failure::not_found(spec)),
         Err(error) => return Err(failure::not_started(spec, Path::new(""), &error)),
     };
-    let mut command = command(spec, &path);
+    let failed = |error| failure::not_started(spec, &path, &error);
+    let (stdout, programs_stdout) = OutputPipe::new().map_err(failed)?;
+    let (stderr, programs_stderr) = OutputPipe::new().map_err(failed)?;
+    let mut command = command(spec, &path).map_err(failed)?;
+    command.stdout(programs_stdout).stderr(programs_stderr);
     let mut retries = 0;
     loop {
         match command.spawn() {
-            Ok(child) => return Ok(Launched::new(child)),
+            Ok(mut child) => {
+                let stdin = child.stdin.take();
+                return Ok(Launched { group: Group::new(child), stdin, stdout, stderr });
+            }
             Err(error) if is_busy(&error) && retries < BUSY_RETRIES => {
                 retries += 1;
                 pause(ctx).await?;
             }
-            Err(error) => return Err(failure::not_started(spec, &path, &error)),
+            Err(error) => return Err(failed(error)),
         }
     }
 }
@@ -81,20 +104,31 @@ async fn pause(ctx: &TaskContext) -> Result<(), TaskError> {
 }
 
 /// Only what std can do by `posix_spawn`: `fork` copies the page tables of this process.
-fn command(spec: &CommandSpec, path: &Path) -> Command {
+fn command(spec: &CommandSpec, path: &Path) -> io::Result<Command> {
     let mut command = Command::new(path);
     command
         .arg0(OsStr::from_bytes(spec.program().as_bytes()))
         .args(spec.arguments().iter().map(|arg| OsStr::from_bytes(arg.as_bytes())))
         .process_group(0)
-        .stdin(if spec.input().is_some() { Stdio::piped() } else { Stdio::null() })
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+        .stdin(if spec.input().is_some() { Stdio::piped() } else { null()? });
     if let Some(directory) = spec.directory() {
         command.current_dir(OsStr::from_bytes(directory.as_bytes()));
     }
     set_environment(&mut command, spec);
-    command
+    Ok(command)
+}
+
+/// `/dev/null`, opened once: to look it up takes longer than to copy the descriptor.
+fn null() -> io::Result<Stdio> {
+    static NULL: OnceLock<File> = OnceLock::new();
+    let null = match NULL.get() {
+        Some(null) => null,
+        None => {
+            let opened = File::open("/dev/null")?;
+            NULL.get_or_init(|| opened)
+        }
+    };
+    Ok(null.try_clone()?.into())
 }
 
 /// The environment is left alone as long as possible: a changed one is built anew each time.
@@ -117,13 +151,4 @@ fn set_environment(command: &mut Command, spec: &CommandSpec) {
 
 fn own_variables() -> impl Iterator<Item = OsString> {
     env::vars_os().map(|(key, _)| key).filter(|key| key.as_bytes().starts_with(OWN_VARIABLES))
-}
-
-impl Launched {
-    fn new(mut child: Child) -> Self {
-        let stdin = child.stdin.take().map(OwnedFd::from);
-        let stdout = child.stdout.take().expect("the standard output is piped").into();
-        let stderr = child.stderr.take().expect("the standard error is piped").into();
-        Self { group: Group::new(child), stdin, stdout, stderr }
-    }
 }

@@ -1,7 +1,7 @@
 //! [`Outlet`]: one output stream of a program, on its way into its sink.
 
 use std::{
-    io,
+    io::{self, PipeWriter},
     mem::MaybeUninit,
     os::fd::OwnedFd,
     pin::Pin,
@@ -15,6 +15,8 @@ use tokio::{
     net::unix::pipe::Receiver,
 };
 
+use super::launch::OutputPipe;
+
 /// What is read at once: as much as a pipe holds.
 const CHUNK: usize = 64 * 1024;
 /// How many reads may follow each other before others get their turn.
@@ -27,6 +29,9 @@ const TAIL: usize = 8 * 1024;
 pub(super) struct Outlet {
     /// This side of the pipe, until it has ended.
     pipe: Option<Receiver>,
+    /// Keeps the end of the stream from being an event, until somebody [asks](Self::watch_end)
+    /// for it: the end of the program is one already, and each wakes a thread.
+    spare: Option<PipeWriter>,
     drain: Drain,
 }
 
@@ -44,10 +49,12 @@ impl Outlet {
     /// # Errors
     ///
     /// When the runtime cannot watch the pipe.
-    pub(super) fn new(pipe: OwnedFd, sink: OutputSink) -> io::Result<Self> {
-        ioctl_fionbio(&pipe, true)?;
-        let pipe = Receiver::from_owned_fd_unchecked(pipe)?;
-        Ok(Self { pipe: Some(pipe), drain: Drain { sink, tail: None, refused: None } })
+    pub(super) fn new(pipe: OutputPipe, sink: OutputSink) -> io::Result<Self> {
+        let OutputPipe { reader, spare } = pipe;
+        ioctl_fionbio(&reader, true)?;
+        let pipe = Receiver::from_owned_fd_unchecked(OwnedFd::from(reader))?;
+        let drain = Drain { sink, tail: None, refused: None };
+        Ok(Self { pipe: Some(pipe), spare: Some(spare), drain })
     }
 
     /// Keeps the last bytes.
@@ -56,7 +63,13 @@ impl Outlet {
         self
     }
 
-    /// Passes on what comes, and resolves when nobody can write any more, again and again.
+    /// Lets [`poll`](Self::poll) resolve at the end of the stream.
+    pub(super) fn watch_end(&mut self) {
+        self.spare = None;
+    }
+
+    /// Passes on what comes. Resolves when nobody can write any more, again and again, once
+    /// the end is [watched](Self::watch_end).
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         for _ in 0..BURST {
             let Some(pipe) = &mut self.pipe else { return Poll::Ready(Ok(())) };

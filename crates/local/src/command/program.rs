@@ -59,9 +59,7 @@ pub(super) fn find(spec: &CommandSpec) -> io::Result<Found> {
 
 /// The command's working directory as an absolute path, where it is not this process's own.
 fn base(spec: &CommandSpec) -> io::Result<Option<PathBuf>> {
-    spec.directory()
-        .map(|directory| absolute(OsStr::from_bytes(directory.as_bytes())))
-        .transpose()
+    spec.directory().map(|directory| absolute(OsStr::from_bytes(directory.as_bytes()))).transpose()
 }
 
 /// A path as it is seen from the base.

@@ -84,7 +84,7 @@ impl Running {
         })
     }
 
-    /// Passes the streams on, and resolves when nobody can write any more.
+    /// Passes the streams on. Resolves when nobody can write any more, once it was asked to stop.
     fn poll_streams(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Poll::Ready(Err(error)) = self.stdin.poll(cx) {
             return Poll::Ready(Err(error));
@@ -116,6 +116,8 @@ impl Running {
 
     fn ask(&mut self, level: StopLevel) {
         self.asked = level;
+        self.stdout.watch_end();
+        self.stderr.watch_end();
         match level {
             StopLevel::None => {}
             StopLevel::Requested => {
@@ -151,8 +153,7 @@ impl Future for Running {
         let this = &mut *self;
         let silent = this.poll_streams(cx)?.is_ready();
         if !this.ended {
-            // With both pipes closed it is about to end, if it has not ended before its event.
-            this.ended = this.exit.poll(cx)?.is_ready() || silent && this.group.has_ended();
+            this.ended = this.exit.poll(cx)?.is_ready();
         }
         if !this.ended {
             this.heed(cx);

@@ -3,8 +3,7 @@
 use std::{
     env,
     fmt::Write as _,
-    fs,
-    io,
+    fs, io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process, str,
@@ -100,9 +99,8 @@ impl ContextHost for Host {
 
 fn runtime() -> &'static Runtime {
     static SHARED: OnceLock<Runtime> = OnceLock::new();
-    SHARED.get_or_init(|| {
-        Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
-    })
+    SHARED
+        .get_or_init(|| Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap())
 }
 
 /// A command that runs, on the shared runtime.
@@ -537,9 +535,10 @@ mod start {
         assert_eq!(run(program("true").env("PATH", &*path).env_remove("PATH")).text(), "");
         assert_eq!(run(program("true").clear_env()).text(), "");
         // A folder of that name is no program.
-        assert_eq!(run(program("false").env("PATH", &*path)).kind(), TaskErrorKind::Exited {
-            code: 1
-        });
+        assert_eq!(
+            run(program("false").env("PATH", &*path)).kind(),
+            TaskErrorKind::Exited { code: 1 }
+        );
         assert_eq!(run(program("true").env("PATH", "/nowhere")).kind(), not_found("true"));
     }
 

@@ -17,10 +17,10 @@ use outwork_core::{
 use super::{
     builder::ThreadPoolSettings,
     closure::QueuedClosure,
-    queue::Queue,
+    queue::{Queue, Turn},
     roster::Roster,
 };
-use crate::{command::Commands, runtime};
+use crate::{command::Commands, room::Place, runtime};
 
 /// The queue and the threads of a pool.
 #[derive(Debug)]
@@ -41,23 +41,6 @@ pub(super) struct Shared {
     closing: AtomicU8,
     /// The last thread has left; what comes now is nobody's.
     deserted: AtomicBool,
-}
-
-/// The place of a closure that has left the queue, given back at the latest when dropped.
-pub(super) struct Room<'a>(Option<&'a Admission>);
-
-impl Room<'_> {
-    pub(super) fn free(&mut self) {
-        if let Some(admission) = self.0.take() {
-            admission.leave();
-        }
-    }
-}
-
-impl Drop for Room<'_> {
-    fn drop(&mut self) {
-        self.free();
-    }
 }
 
 /// What waits for a thread.
@@ -119,8 +102,8 @@ impl Shared {
     }
 
     /// The place that a closure taken out of the queue gives back.
-    pub(super) fn room(&self) -> Room<'_> {
-        Room(Some(&self.admission))
+    pub(super) fn place(&self) -> Place<'_> {
+        Place::of(&self.admission)
     }
 
     pub(super) fn is_closing(&self) -> bool {
@@ -132,12 +115,13 @@ impl Shared {
     }
 
     pub(super) fn cancel_queued(&self) {
-        while let Some(job) = self.queue.try_pop() {
+        let mut turn = Turn::default();
+        while let Some(job) = self.queue.try_pop(&mut turn) {
             match job {
                 // The engine has cancelled its task before, or learns of it by the drop.
                 Job::Attempt(attempt) => drop(attempt),
                 Job::Closure(closure) => {
-                    let _room = self.room();
+                    let _place = self.place();
                     closure.cancel_queued(&self.hub);
                 }
             }

@@ -119,8 +119,7 @@ impl ThreadPoolBuilder {
         settings.check()?;
         let limit = settings.limit.unwrap_or_else(|| default_limit(settings.size()));
         let options = engine.limit(limit);
-        let engine =
-            Engine::build(registry, options, |pool| ThreadBackend::new(pool, settings))?;
+        let engine = Engine::build(registry, options, |pool| ThreadBackend::new(pool, settings))?;
         Ok(ThreadPool { engine })
     }
 }

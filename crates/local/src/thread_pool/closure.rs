@@ -1,35 +1,30 @@
 //! [`Closure`]: a function without a name, and its handle.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use outwork_core::{
-    Cancel, EventFilter, EventHub, EventKind, EventStream, JobHandle, JoinCell, JoinSource,
-    LossReason, Outcome, Rejection, State, TaskError, TaskErrorKind, TaskEvent, TaskHandle,
-    TaskId, WaitKey, WorkerLost,
+    Cancel, EventHub, EventKind, EventStream, JobHandle, JoinCell, JoinSource, Outcome, State,
+    TaskError, TaskHandle, TaskId, WaitKey,
     blocking::ExecutorId,
     engine::{contain, contain_drop},
 };
 
+use crate::anonymous::{self, Anonymous};
+
 /// A function without a name. Its id and its events are made only when somebody asks.
 pub(super) struct Closure<F, T> {
     executor: ExecutorId,
-    asked: OnceLock<Asked>,
+    anonymous: Anonymous,
     cell: JoinCell<T, F>,
-}
-
-/// What is made when the handle is asked for it.
-struct Asked {
-    id: TaskId,
-    hub: EventHub,
 }
 
 /// A closure in the queue, with its types forgotten.
 pub(super) trait QueuedClosure: Send + Sync {
     /// Runs the function, unless it was cancelled, and calls `free` before its end is visible.
-    fn run(&self, place: Place<'_>, free: &mut dyn FnMut());
+    fn run(&self, here: Here<'_>, free: &mut dyn FnMut());
     /// Ends it without running it.
     fn cancel_queued(&self, pool: &EventHub);
     /// Ends it although it runs.
@@ -38,7 +33,7 @@ pub(super) trait QueuedClosure: Send + Sync {
 
 /// Where a closure runs.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
+pub(super) struct Here<'a> {
     pub(super) worker: &'a Arc<str>,
     pub(super) hub: &'a EventHub,
 }
@@ -50,21 +45,16 @@ where
 {
     pub(super) fn new(executor: ExecutorId, hub: &EventHub, run: F) -> Arc<Self> {
         let cell = JoinCell::new(run);
-        let closure = Arc::new(Self { executor, asked: OnceLock::new(), cell });
-        closure.emit(hub, || EventKind::Submitted);
+        let closure = Arc::new(Self { executor, anonymous: Anonymous::default(), cell });
+        closure.anonymous.emit(hub, || EventKind::Submitted);
         closure
     }
 
     /// The handle of a closure that came too late.
     pub(super) fn rejected(executor: ExecutorId, hub: &EventHub, run: F) -> TaskHandle<T> {
         let closure = Self::new(executor, hub, run);
-        let kind = TaskErrorKind::Rejected(Rejection::Closed);
-        closure.end_queued(hub, TaskError::new(kind, "the pool is shut down"));
+        closure.end_queued(hub, anonymous::rejected());
         TaskHandle::new(closure)
-    }
-
-    fn asked(&self) -> &Asked {
-        self.asked.get_or_init(|| Asked { id: TaskId::new(), hub: EventHub::new() })
     }
 
     /// Ends it if it has not begun; whether that was so.
@@ -74,7 +64,7 @@ where
             Err(_begun) => false,
             Ok(run) => {
                 contain_drop(run);
-                self.emit(hub, || EventKind::Finished { state, error: Some(error) });
+                self.anonymous.emit(hub, || EventKind::Finished { state, error: Some(error) });
                 true
             }
         }
@@ -84,25 +74,11 @@ where
         let outcome = Outcome::bare(result);
         let (state, error) = (outcome.state(), outcome.error().cloned());
         match self.cell.complete(outcome) {
-            Ok(()) => self.emit(hub, || EventKind::Finished { state, error }),
+            Ok(()) => self.anonymous.emit(hub, || EventKind::Finished { state, error }),
             Err(late) => {
                 contain_drop(late);
             }
         }
-    }
-
-    /// Tells those who read the pool's events, and those who read this closure's.
-    fn emit(&self, pool: &EventHub, kind: impl FnOnce() -> EventKind) {
-        if !pool.is_active() && self.asked.get().is_none() {
-            return;
-        }
-        let Asked { id, hub } = self.asked();
-        let event = TaskEvent::now(*id, None, 1, kind());
-        hub.emit(|| event.clone());
-        if event.is_final() {
-            hub.close();
-        }
-        pool.emit(|| event);
     }
 }
 
@@ -111,13 +87,13 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    fn run(&self, place: Place<'_>, free: &mut dyn FnMut()) {
+    fn run(&self, here: Here<'_>, free: &mut dyn FnMut()) {
         let Some(run) = self.cell.begin() else { return };
-        let worker = || Some(Arc::clone(place.worker));
-        self.emit(place.hub, || EventKind::Started { worker: worker() });
+        let worker = || Some(Arc::clone(here.worker));
+        self.anonymous.emit(here.hub, || EventKind::Started { worker: worker() });
         let result = contain(run);
         free();
-        self.end(place.hub, result);
+        self.end(here.hub, result);
     }
 
     fn cancel_queued(&self, pool: &EventHub) {
@@ -125,9 +101,7 @@ where
     }
 
     fn lose(&self, pool: &EventHub) {
-        let lost = WorkerLost { reason: LossReason::Abandoned, ..WorkerLost::default() };
-        let message = "the closure did not end by the executor's deadline";
-        self.end(pool, Err(TaskError::lost(lost, message)));
+        self.end(pool, Err(anonymous::abandoned()));
     }
 }
 
@@ -140,12 +114,16 @@ where
         self.cell.poll_take(cx, key)
     }
 
+    fn poll_ended(&self, cx: &mut Context<'_>, key: &mut WaitKey) -> Poll<()> {
+        self.cell.poll_ended(cx, key)
+    }
+
     fn forget(&self, key: &mut WaitKey) {
         self.cell.forget(key);
     }
 
     fn task_id(&self) -> TaskId {
-        self.asked().id
+        self.anonymous.id()
     }
 
     fn state(&self) -> State {
@@ -164,15 +142,11 @@ where
     }
 
     fn events(&self) -> EventStream {
-        let stream = self.asked().hub.subscribe(EventFilter::all());
-        if self.state().is_final() {
-            self.asked().hub.close();
-        }
-        stream
+        self.anonymous.events(|| self.state())
     }
 
     fn job_handle(self: Arc<Self>) -> JobHandle {
-        JobHandle::new(self.task_id(), "closure")
+        self.anonymous.job_handle()
     }
 
     fn executor(&self) -> ExecutorId {

@@ -4,28 +4,48 @@ use std::{
     collections::VecDeque,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, unbounded};
+use crossbeam_channel::{Receiver, Sender, after, never, select_biased, unbounded};
 use outwork_core::Priority;
 
 /// What waits for a thread. How much that can be is bounded by the executor's admission.
 ///
-/// One channel carries a ticket for each job, so that a worker that receives a ticket owns
-/// exactly one job, wherever that lies: in the ticket itself, which is where jobs of normal
-/// priority travel, or in a lane. Jobs of other priorities lie in lanes, and a normal job
-/// that a worker holds when it finds a more urgent one is put into a lane as well.
+/// One channel carries a ticket for each job of normal or high priority, so that a worker that
+/// receives a ticket owns exactly one job, wherever that lies: in the ticket itself, which is
+/// where normal jobs travel, or in a lane. Jobs of high priority lie in a lane, and a normal
+/// job that a worker holds when it finds a more urgent one is put into a lane as well.
+/// Jobs of low priority have a channel of their own, which is looked at when the other is empty.
 #[derive(Debug)]
 pub(super) struct Queue<J> {
-    send: Sender<Ticket<J>>,
-    receive: Receiver<Ticket<J>>,
+    tickets: Channel<Ticket<J>>,
+    low: Channel<J>,
+    /// Whether there ever was a low job, and so whether an idle worker has to wait for both.
+    low_in_use: AtomicBool,
     /// How many jobs lie in lanes. A worker that reads it too early starts a job out of
     /// order; it cannot miss one, because that is what tickets are for.
     laned: AtomicUsize,
     lanes: Mutex<Lanes<J>>,
+}
+
+#[derive(Debug)]
+struct Channel<M> {
+    send: Sender<M>,
+    receive: Receiver<M>,
+}
+
+impl<M> Channel<M> {
+    fn new() -> Self {
+        let (send, receive) = unbounded();
+        Self { send, receive }
+    }
+
+    fn send(&self, message: M) {
+        self.send.send(message).expect("the channel holds a receiver");
+    }
 }
 
 #[derive(Debug)]
@@ -39,26 +59,22 @@ enum Ticket<J> {
 struct Lanes<J> {
     high: VecDeque<J>,
     normal: VecDeque<J>,
-    low: VecDeque<J>,
+}
+
+/// Counts what one worker has taken, to see when it is the turn of what would wait for ever.
+#[derive(Debug, Default)]
+pub(super) struct Turn {
     taken: u32,
 }
 
-/// Of so many jobs out of the lanes one is taken from the lowest, so that none is starved.
-/// A prime, as in tokio's fairness interval, so that it does not beat with batch sizes.
-const LOW_EVERY: u32 = 31;
+impl Turn {
+    /// Of so many jobs one is taken from the back of the precedence, so that none is starved.
+    /// A prime, as in tokio's fairness interval, so that it does not beat with batch sizes.
+    const EVERY: u32 = 31;
 
-impl<J> Lanes<J> {
-    fn pop(&mut self) -> Option<J> {
+    fn is_of_the_last(&mut self) -> bool {
         self.taken = self.taken.wrapping_add(1);
-        if self.taken.is_multiple_of(LOW_EVERY) {
-            let low = self.low.pop_front().or_else(|| self.normal.pop_front());
-            return low.or_else(|| self.high.pop_front());
-        }
-        self.urgent().or_else(|| self.low.pop_front())
-    }
-
-    fn urgent(&mut self) -> Option<J> {
-        self.high.pop_front().or_else(|| self.normal.pop_front())
+        self.taken.is_multiple_of(Self::EVERY)
     }
 }
 
@@ -74,105 +90,98 @@ pub(super) enum Popped<J> {
 
 impl<J> Queue<J> {
     pub(super) fn new() -> Self {
-        let (send, receive) = unbounded();
-        let lanes = Lanes {
-            high: VecDeque::new(),
-            normal: VecDeque::new(),
-            low: VecDeque::new(),
-            taken: 0,
-        };
-        Self { send, receive, laned: AtomicUsize::new(0), lanes: Mutex::new(lanes) }
+        Self {
+            tickets: Channel::new(),
+            low: Channel::new(),
+            low_in_use: AtomicBool::new(false),
+            laned: AtomicUsize::new(0),
+            lanes: Mutex::new(Lanes { high: VecDeque::new(), normal: VecDeque::new() }),
+        }
     }
 
     pub(super) fn push(&self, job: J, priority: Priority) {
         match priority {
-            Priority::Normal => self.send(Ticket::Job(job)),
-            Priority::High => self.push_lane(|lanes| lanes.high.push_back(job)),
-            Priority::Low => self.push_lane(|lanes| lanes.low.push_back(job)),
+            Priority::Normal => self.tickets.send(Ticket::Job(job)),
+            Priority::High => {
+                self.lanes().high.push_back(job);
+                self.laned.fetch_add(1, Ordering::Release);
+                self.tickets.send(Ticket::Lane);
+            }
+            Priority::Low => {
+                self.low.send(job);
+                // Workers that wait for tickets only have to learn that there is more.
+                self.low_in_use.store(true, Ordering::SeqCst);
+                self.nudge();
+            }
         }
     }
 
     /// Wakes one worker that waits.
     pub(super) fn nudge(&self) {
-        self.send(Ticket::Nudge);
-    }
-
-    fn push_lane(&self, push: impl FnOnce(&mut Lanes<J>)) {
-        push(&mut self.lanes());
-        self.laned.fetch_add(1, Ordering::Release);
-        self.send(Ticket::Lane);
-    }
-
-    fn send(&self, ticket: Ticket<J>) {
-        self.send.send(ticket).expect("the queue holds a receiver");
+        self.tickets.send(Ticket::Nudge);
     }
 
     /// Takes a job if there is one now.
-    pub(super) fn try_pop(&self) -> Option<J> {
+    pub(super) fn try_pop(&self, turn: &mut Turn) -> Option<J> {
+        let last_first = turn.is_of_the_last();
+        if last_first && let Ok(job) = self.low.receive.try_recv() {
+            return Some(job);
+        }
         loop {
-            match self.receive.try_recv() {
+            match self.tickets.receive.try_recv() {
                 Ok(Ticket::Nudge) => {}
-                Ok(ticket) => return Some(self.redeem(ticket)),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => return None,
+                Ok(ticket) => return Some(self.redeem(ticket, last_first)),
+                Err(_empty) => return self.low.receive.try_recv().ok(),
             }
         }
     }
 
     /// Waits for a job, for ever or for a while.
     pub(super) fn pop(&self, timeout: Option<Duration>) -> Popped<J> {
-        let ticket = match timeout {
-            None => self.receive.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(timeout) => self.receive.recv_timeout(timeout),
-        };
-        match ticket {
-            Ok(Ticket::Nudge) => Popped::Nudge,
-            Ok(ticket) => Popped::Job(self.redeem(ticket)),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Popped::Idle,
+        if self.low_in_use.load(Ordering::SeqCst) {
+            return self.pop_either(timeout);
         }
-    }
-
-    /// Turns a ticket into the most urgent job that is there.
-    fn redeem(&self, ticket: Ticket<J>) -> J {
-        match ticket {
-            Ticket::Job(job) if self.laned.load(Ordering::Acquire) == 0 => job,
-            Ticket::Job(job) => self.exchange(job),
-            Ticket::Lane | Ticket::Nudge => self.take_laned(),
-        }
-    }
-
-    /// Puts a normal job into its lane and takes the most urgent one out.
-    fn exchange(&self, job: J) -> J {
-        let mut lanes = self.lanes();
-        lanes.normal.push_back(job);
-        lanes.pop().expect("a job was just put in")
-    }
-
-    /// Takes the job that a lane's ticket stands for. A low one lets a normal one pass that
-    /// still travels in the channel, and queues again for its own turn.
-    fn take_laned(&self) -> J {
-        let mut lanes = self.lanes();
-        if lanes.high.is_empty() && lanes.normal.is_empty() && !lanes.low_is_due() {
-            while let Ok(ticket) = self.receive.try_recv() {
-                match ticket {
-                    Ticket::Job(job) => {
-                        lanes.taken = lanes.taken.wrapping_add(1);
-                        self.send(Ticket::Lane);
-                        return job;
-                    }
-                    // Another low one: its ticket is as good as ours.
-                    Ticket::Lane => {
-                        self.send(Ticket::Lane);
-                        break;
-                    }
-                    Ticket::Nudge => {
-                        self.send(Ticket::Nudge);
-                        break;
-                    }
-                }
+        match timeout {
+            None => self.tickets.receive.recv().map_or(Popped::Idle, |ticket| self.popped(ticket)),
+            Some(timeout) => {
+                let ticket = self.tickets.receive.recv_timeout(timeout);
+                ticket.map_or(Popped::Idle, |ticket| self.popped(ticket))
             }
         }
-        self.laned.fetch_sub(1, Ordering::AcqRel);
-        lanes.pop().expect("there are as many jobs in lanes as tickets for them")
+    }
+
+    fn pop_either(&self, timeout: Option<Duration>) -> Popped<J> {
+        let time_up = timeout.map_or_else(never, after);
+        select_biased! {
+            recv(self.tickets.receive) -> ticket => {
+                ticket.map_or(Popped::Idle, |ticket| self.popped(ticket))
+            }
+            recv(self.low.receive) -> job => job.map_or(Popped::Idle, Popped::Job),
+            recv(time_up) -> _ => Popped::Idle,
+        }
+    }
+
+    fn popped(&self, ticket: Ticket<J>) -> Popped<J> {
+        match ticket {
+            Ticket::Nudge => Popped::Nudge,
+            ticket => Popped::Job(self.redeem(ticket, false)),
+        }
+    }
+
+    /// Turns a ticket into the most urgent job that is there, or now and then the least.
+    fn redeem(&self, ticket: Ticket<J>, last_first: bool) -> J {
+        match ticket {
+            Ticket::Job(job) if last_first || self.laned.load(Ordering::Acquire) == 0 => job,
+            Ticket::Job(job) => {
+                let mut lanes = self.lanes();
+                lanes.normal.push_back(job);
+                lanes.pop(false)
+            }
+            Ticket::Lane | Ticket::Nudge => {
+                self.laned.fetch_sub(1, Ordering::AcqRel);
+                self.lanes().pop(last_first)
+            }
+        }
     }
 
     fn lanes(&self) -> MutexGuard<'_, Lanes<J>> {
@@ -181,8 +190,14 @@ impl<J> Queue<J> {
 }
 
 impl<J> Lanes<J> {
-    const fn low_is_due(&self) -> bool {
-        self.taken.wrapping_add(1).is_multiple_of(LOW_EVERY)
+    /// There are as many jobs in lanes as tickets for them, and this was one.
+    fn pop(&mut self, last_first: bool) -> J {
+        let (first, second) = if last_first {
+            (&mut self.normal, &mut self.high)
+        } else {
+            (&mut self.high, &mut self.normal)
+        };
+        first.pop_front().or_else(|| second.pop_front()).expect("a ticket stands for a job")
     }
 }
 
@@ -191,7 +206,8 @@ mod tests {
     use super::*;
 
     fn drain(queue: &Queue<u32>) -> Vec<u32> {
-        std::iter::from_fn(|| queue.try_pop()).collect()
+        let mut turn = Turn::default();
+        std::iter::from_fn(|| queue.try_pop(&mut turn)).collect()
     }
 
     #[test]
@@ -211,15 +227,19 @@ mod tests {
     }
 
     #[test]
-    fn a_low_job_is_not_starved_by_a_flood_of_others() {
-        for flood in [Priority::High, Priority::Normal] {
+    fn no_job_is_starved_by_a_flood_of_more_urgent_ones() {
+        for (starved, flood) in [
+            (Priority::Low, Priority::High),
+            (Priority::Low, Priority::Normal),
+            (Priority::Normal, Priority::High),
+        ] {
             let queue = Queue::new();
-            queue.push(0, Priority::Low);
+            queue.push(0, starved);
             for job in 1..200 {
                 queue.push(job, flood);
             }
             let place = drain(&queue).iter().position(|job| *job == 0).unwrap();
-            assert!(place < 2 * LOW_EVERY as usize, "{place} behind {flood:?}");
+            assert!(place < 2 * Turn::EVERY as usize, "{place} behind {flood:?}");
         }
     }
 
@@ -231,11 +251,14 @@ mod tests {
                 .map(|_| {
                     scope.spawn(|| {
                         let mut seen = Vec::new();
-                        while let Popped::Job(job) = queue.pop(None) {
-                            seen.push(job);
+                        let patience = Some(Duration::from_millis(500));
+                        loop {
+                            match queue.pop(patience) {
+                                Popped::Job(job) => seen.push(job),
+                                Popped::Nudge => {}
+                                Popped::Idle => return seen,
+                            }
                         }
-                        queue.nudge();
-                        seen
                     })
                 })
                 .collect();
@@ -243,10 +266,6 @@ mod tests {
                 let priority = [Priority::Normal, Priority::High, Priority::Low][job as usize % 3];
                 queue.push(job, priority);
             }
-            while !queue.receive.is_empty() {
-                std::thread::yield_now();
-            }
-            queue.nudge();
             workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
         });
         all.sort_unstable();

@@ -15,12 +15,7 @@ use outwork_core::{
     engine::{AttemptKey, WorkerToken},
 };
 
-use super::{
-    backend::Shared,
-    builder::ThreadPoolSettings,
-    closure::QueuedClosure,
-    worker,
-};
+use super::{backend::Shared, builder::ThreadPoolSettings, closure::QueuedClosure, worker};
 
 /// Threads in the place of those that block on other tasks, at most. The cap of Java's
 /// `ForkJoinPool`.
@@ -122,7 +117,8 @@ impl Roster {
         let mut members = self.members();
         members.size = size;
         self.target.store(size + members.spares, Ordering::Release);
-        let minimum = if self.elastic { self.minimum.load(Ordering::Relaxed).min(size) } else { size };
+        let minimum =
+            if self.elastic { self.minimum.load(Ordering::Relaxed).min(size) } else { size };
         self.minimum.store(minimum, Ordering::Release);
     }
 

@@ -10,8 +10,8 @@ use outwork_core::{
 
 use super::{
     backend::{Job, Shared},
-    closure::Place,
-    queue::Popped,
+    closure::Here,
+    queue::{Popped, Turn},
     roster::{Current, Spares, Worker},
 };
 use crate::runtime;
@@ -20,12 +20,13 @@ use crate::runtime;
 pub(super) fn work(shared: &Arc<Shared>, worker: &Arc<Worker>) {
     let _scope = WorkerScope::enter(shared.id, Arc::new(Spares(Arc::clone(shared))));
     let mut leaving = Leaving { shared, worker, counted: true };
+    let mut turn = Turn::default();
     loop {
         if shared.roster.leaves_as_surplus() {
             leaving.counted = false;
             return;
         }
-        let Some(job) = next_job(shared, &mut leaving) else { return };
+        let Some(job) = next_job(shared, &mut leaving, &mut turn) else { return };
         if !run(shared, worker, job) {
             leaving.counted = false;
             return;
@@ -48,9 +49,9 @@ impl Drop for Leaving<'_> {
 }
 
 /// Waits for a job; `None` when this thread is to leave.
-fn next_job(shared: &Shared, leaving: &mut Leaving<'_>) -> Option<Job> {
+fn next_job(shared: &Shared, leaving: &mut Leaving<'_>, turn: &mut Turn) -> Option<Job> {
     loop {
-        if let Some(job) = shared.queue.try_pop() {
+        if let Some(job) = shared.queue.try_pop(turn) {
             return Some(job);
         }
         if shared.is_closing() {
@@ -69,7 +70,7 @@ fn next_job(shared: &Shared, leaving: &mut Leaving<'_>) -> Option<Job> {
             Popped::Idle if shared.roster.leaves_as_idle() => {
                 // Whoever queued a job while this thread still counted as idle started no
                 // other: look once more before leaving.
-                match shared.queue.try_pop() {
+                match shared.queue.try_pop(turn) {
                     None => {
                         leaving.counted = false;
                         return None;
@@ -90,9 +91,9 @@ fn run(shared: &Shared, worker: &Worker, job: Job) -> bool {
     match job {
         Job::Closure(closure) => {
             worker.now_at(Current::Closure(Arc::clone(&closure)));
-            let mut room = shared.room();
-            let place = Place { worker: &worker.name, hub: &shared.hub };
-            closure.run(place, &mut || room.free());
+            let mut place = shared.place();
+            let here = Here { worker: &worker.name, hub: &shared.hub };
+            closure.run(here, &mut || place.leave());
             let welcome = worker.now_at(Current::Other);
             // The last reference may drop the result of a handle that nobody kept.
             contain_drop(closure);

@@ -1,0 +1,80 @@
+//! [`kinds`]: the executors of this crate by alias.
+
+use std::sync::Arc;
+
+use outwork_core::{BuildError, Executor, ExecutorConfig, ExecutorKinds, Registry};
+
+use crate::{
+    BackgroundLoop, EventLoopPool, Inline, ThreadPool,
+    event_loop::{EventLoopPoolBuilder, EventLoopSettings},
+    inline::InlineBuilder,
+    thread_pool::ThreadPoolBuilder,
+};
+
+type Built = Result<Arc<dyn Executor>, BuildError>;
+
+/// The executors of this crate by their own aliases and by those that people bring along
+/// from elsewhere.
+#[must_use]
+pub fn kinds() -> ExecutorKinds {
+    let mut kinds = ExecutorKinds::new();
+    for (alias, factory) in FACTORIES {
+        let added = kinds.add(alias, factory);
+        debug_assert!(added.is_ok(), "no alias stands twice in the table");
+    }
+    kinds
+}
+
+type Factory = fn(&ExecutorConfig, Arc<Registry>) -> Built;
+
+const FACTORIES: [(&str, Factory); 10] = [
+    ("thread-pool", thread_pool),
+    ("threads", thread_pool),
+    ("threadpool", thread_pool),
+    ("event-loop-pool", event_loop_pool),
+    ("loops", event_loop_pool),
+    ("asyncio", event_loop_pool),
+    ("background-loop", background_loop),
+    ("background", background_loop),
+    ("inline", inline),
+    ("debug", inline),
+];
+
+fn thread_pool(config: &ExecutorConfig, registry: Arc<Registry>) -> Built {
+    let builder = ThreadPoolBuilder::from_settings(config.settings()?);
+    let pool: ThreadPool = builder.registry(registry).build()?;
+    Ok(Arc::new(pool))
+}
+
+fn event_loop_pool(config: &ExecutorConfig, registry: Arc<Registry>) -> Built {
+    let builder = EventLoopPoolBuilder::from_settings(config.settings()?);
+    let pool: EventLoopPool = builder.registry(registry).build()?;
+    Ok(Arc::new(pool))
+}
+
+fn background_loop(config: &ExecutorConfig, registry: Arc<Registry>) -> Built {
+    let settings: EventLoopSettings = config.settings()?;
+    let builder = EventLoopPoolBuilder::from_settings(settings).registry(registry);
+    Ok(Arc::new(BackgroundLoop::from_builder(builder)?))
+}
+
+fn inline(config: &ExecutorConfig, registry: Arc<Registry>) -> Built {
+    let executor: Inline =
+        InlineBuilder::from_settings(config.settings()?).registry(registry).build();
+    Ok(Arc::new(executor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_builds_and_its_config_builds_the_like_of_it() {
+        for alias in ["thread-pool", "event-loop-pool", "background-loop", "inline", "debug"] {
+            let config = ExecutorConfig::new(alias, &());
+            let first = kinds().build(&config, Arc::default()).unwrap();
+            let again = kinds().build(&first.config(), Arc::default()).unwrap();
+            assert_eq!(first.config(), again.config(), "{alias}");
+        }
+    }
+}
