@@ -11,6 +11,8 @@ use std::{
 
 use event_listener::{Event, IntoNotification};
 
+use crate::own_line::OwnLine;
+
 /// The room for tasks in flight: taken when a task is accepted, given back when it has ended.
 ///
 /// What is in flight is thereby bounded whatever happens between: waiting for a worker,
@@ -33,12 +35,6 @@ struct Entries {
     /// A value that `left` had. It may be old, which makes the room look smaller.
     seen_left: AtomicUsize,
 }
-
-/// A value that shares its cache line with no other.
-/// 128 bytes, because some processors fetch lines in pairs.
-#[derive(Debug, Default)]
-#[repr(align(128))]
-struct OwnLine<T>(T);
 
 /// The place of one task. Dropping it makes room for another.
 pub struct Slot {
@@ -76,8 +72,8 @@ impl Admission {
     /// How many tasks are in flight.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        let left = self.left.0.load(Ordering::Acquire);
-        self.entries.0.entered.load(Ordering::Acquire).wrapping_sub(left)
+        let left = self.left.load(Ordering::Acquire);
+        self.entries.entered.load(Ordering::Acquire).wrapping_sub(left)
     }
 
     /// Takes a place if there is one now.
@@ -111,12 +107,12 @@ impl Admission {
         if self.is_closed() {
             return Err(NoRoom::Closed);
         }
-        let Entries { entered, seen_left } = &self.entries.0;
+        let Entries { entered, seen_left } = &*self.entries;
         let mut count = entered.load(Ordering::Relaxed);
         loop {
             let fits = |left: usize| count.wrapping_sub(left).saturating_add(places) <= self.limit;
             if !fits(seen_left.load(Ordering::Relaxed)) {
-                let left = self.left.0.load(Ordering::SeqCst);
+                let left = self.left.load(Ordering::SeqCst);
                 if !fits(left) {
                     return Err(NoRoom::Full);
                 }
@@ -133,12 +129,12 @@ impl Admission {
     /// Takes a place although there may be none: for workers that must not wait for
     /// themselves. It has to be given back by [`leave`](Self::leave).
     pub fn enter_beyond_limit(&self) {
-        self.entries.0.entered.fetch_add(1, Ordering::AcqRel);
+        self.entries.entered.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Gives a place back.
     pub fn leave(&self) {
-        self.left.0.fetch_add(1, Ordering::SeqCst);
+        self.left.fetch_add(1, Ordering::SeqCst);
         self.room.notify(1.additional());
     }
 

@@ -42,6 +42,7 @@ mod name;
 mod options;
 mod os_bytes;
 mod outcome;
+mod own_line;
 mod payload;
 mod priority;
 mod recorder;

@@ -70,6 +70,23 @@ fn non_zero<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<Duration>, D:
 }
 
 impl TaskOptions {
+    /// Nothing set.
+    pub(crate) const NONE: Self = Self {
+        time_limit: None,
+        grace: None,
+        retry: RetryPolicy::NONE,
+        priority: Priority::Normal,
+        delay: None,
+        expires: None,
+        stdout: None,
+        stderr: None,
+        cache_dir: None,
+        max_instances: None,
+        idempotent: false,
+        queue: None,
+        trace: None,
+    };
+
     /// Options with nothing set: one attempt, at once, without limits.
     #[must_use]
     pub fn new() -> Self {

@@ -1,5 +1,7 @@
 //! [`Task`]: what is to be run, as data.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Metadata, Payload, TaskId, TaskName, TaskOptions};
@@ -7,13 +9,14 @@ use crate::{Metadata, Payload, TaskId, TaskName, TaskOptions};
 /// What is to be run: a registered name, its arguments, and how.
 ///
 /// Plain data: it can be stored, sent and run on another machine that has the name registered.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Task {
     pub(crate) id: TaskId,
     pub(crate) name: TaskName,
     pub(crate) payload: Payload,
-    #[serde(default)]
-    pub(crate) options: TaskOptions,
+    /// Most tasks have none, and many share theirs: so they are not moved around with the task.
+    #[serde(default, with = "shared_options")]
+    options: Option<Arc<TaskOptions>>,
     #[serde(default)]
     pub(crate) metadata: Metadata,
     #[serde(default)]
@@ -30,7 +33,7 @@ impl Task {
             id: TaskId::new(),
             name,
             payload,
-            options: TaskOptions::default(),
+            options: None,
             metadata: Metadata::new(),
             attempt: 0,
         }
@@ -43,10 +46,10 @@ impl Task {
         self
     }
 
-    /// Says how the task is to be run.
+    /// Says how the task is to be run. Tasks that are run alike can share their options.
     #[must_use]
-    pub fn with_options(mut self, options: TaskOptions) -> Self {
-        self.options = options;
+    pub fn with_options(mut self, options: impl Into<Arc<TaskOptions>>) -> Self {
+        self.options = Some(options.into());
         self
     }
 
@@ -68,7 +71,8 @@ impl Task {
     /// which is delay, expiry, retries, queue and priority.
     #[must_use]
     pub fn single_attempt(mut self) -> Self {
-        self.options = self.options.single_attempt();
+        self.options =
+            self.options.map(|options| Arc::new(Arc::unwrap_or_clone(options).single_attempt()));
         self
     }
 
@@ -92,8 +96,9 @@ impl Task {
 
     /// How the task is to be run.
     #[must_use]
-    pub const fn options(&self) -> &TaskOptions {
-        &self.options
+    pub fn options(&self) -> &TaskOptions {
+        static NONE: TaskOptions = TaskOptions::NONE;
+        self.options.as_deref().unwrap_or(&NONE)
     }
 
     /// The map of text that travels along.
@@ -106,5 +111,38 @@ impl Task {
     #[must_use]
     pub const fn attempts_made(&self) -> u32 {
         self.attempt
+    }
+}
+
+impl PartialEq for Task {
+    fn eq(&self, other: &Self) -> bool {
+        let plain = |task: &Self| (task.id, task.attempt);
+        plain(self) == plain(other)
+            && self.name == other.name
+            && self.payload == other.payload
+            && self.options() == other.options()
+            && self.metadata == other.metadata
+    }
+}
+
+/// Options read and write as if they were not shared.
+mod shared_options {
+    use super::{Arc, Deserialize, Serialize, TaskOptions};
+
+    pub(super) fn serialize<S: serde::Serializer>(
+        options: &Option<Arc<TaskOptions>>,
+        writer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match options {
+            Some(options) => options.serialize(writer),
+            None => TaskOptions::NONE.serialize(writer),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(
+        reader: D,
+    ) -> Result<Option<Arc<TaskOptions>>, D::Error> {
+        let options = TaskOptions::deserialize(reader)?;
+        Ok((options != TaskOptions::NONE).then(|| Arc::new(options)))
     }
 }

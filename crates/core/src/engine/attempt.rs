@@ -72,13 +72,13 @@ impl Attempt {
     /// The task's priority.
     #[must_use]
     pub fn priority(&self) -> Priority {
-        self.task().options.priority
+        self.task().options().priority
     }
 
     /// The time limit of the body.
     #[must_use]
     pub fn time_limit(&self) -> Option<Duration> {
-        self.task().options.time_limit
+        self.task().options().time_limit
     }
 
     /// The code to run.

@@ -143,7 +143,7 @@ impl Core {
     /// Refuses what can be seen to be wrong without having taken anything.
     pub(super) fn check(&self, task: &Task) -> Result<Arc<Registered>, Refusal> {
         let registered = self.registry.find(&task.name)?;
-        task.options.check()?;
+        task.options().check()?;
         self.backend().check(task, registered)?;
         if self.admission.is_closed() { Err(Refusal::closed()) } else { Ok(Arc::clone(registered)) }
     }
@@ -157,7 +157,7 @@ impl Core {
         if self.live.contains(task.id) {
             return Err(duplicate(task.id));
         }
-        task.options.max_instances.map_or(Ok(()), |limit| self.instances.check(task, limit, more))
+        task.options().max_instances.map_or(Ok(()), |limit| self.instances.check(task, limit, more))
     }
 
     /// Checks all tasks of a batch, also against each other.
@@ -250,7 +250,7 @@ impl Core {
     }
 
     fn reserve_instance(&self, task: &Task) -> Result<Option<Instance>, Refusal> {
-        task.options.max_instances.map(|limit| self.instances.reserve(task, limit)).transpose()
+        task.options().max_instances.map(|limit| self.instances.reserve(task, limit)).transpose()
     }
 
     /// Takes a task that was not accepted out again. Nobody else ends one that is enrolling.
@@ -271,7 +271,7 @@ impl Core {
     /// Sets an accepted task going, unless it was asked to stop meanwhile.
     fn launch(self: &Arc<Self>, cell: &Arc<Cell>) {
         let attempt = Attempt::new(Run::First(Arc::clone(cell)));
-        let options = &cell.task.options;
+        let options = cell.task.options();
         let mut inner = cell.lock();
         cell.emit(0, || EventKind::Submitted);
         inner.phase = Phase::Waiting;

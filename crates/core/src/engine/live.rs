@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::cell::Cell;
-use crate::{JoinSource, State, TaskId, waiters::lock};
+use crate::{JoinSource, State, TaskId, own_line::OwnLine, waiters::lock};
 
 /// More than the threads that meet here at one instant.
 const SHARDS: usize = 16;
@@ -18,8 +18,8 @@ const SHARDS: usize = 16;
 /// The tasks that were accepted and have not ended.
 #[derive(Debug, Default)]
 pub(super) struct LiveTasks {
-    shards: [Mutex<Shard>; SHARDS],
-    count: AtomicUsize,
+    shards: [OwnLine<Mutex<Shard>>; SHARDS],
+    count: OwnLine<AtomicUsize>,
 }
 
 type Shard = HashMap<TaskId, Arc<Cell>, BuildHasherDefault<IdHasher>>;

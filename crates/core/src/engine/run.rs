@@ -86,7 +86,7 @@ impl Run {
     /// error of the attempt and not of the body's first `write`.
     pub(super) fn open_files(&self) -> io::Result<()> {
         let (cell, state) = (self.cell(), self.state());
-        let options = &cell.task.options;
+        let options = cell.task.options();
         for (target, sink) in [(&options.stdout, &state.stdout), (&options.stderr, &state.stderr)] {
             if matches!(target, Some(StreamTarget::File { .. })) {
                 let opened = cell.open_sink(target.as_ref())?;
@@ -117,12 +117,12 @@ impl RunState {
     }
 
     fn stdout(&self, cell: &Cell) -> OutputSink {
-        let target = cell.task.options.stdout.as_ref();
+        let target = cell.task.options().stdout.as_ref();
         self.stdout.get_or_init(|| cell.open_memory(target)).clone()
     }
 
     fn stderr(&self, cell: &Cell) -> OutputSink {
-        let target = cell.task.options.stderr.as_ref();
+        let target = cell.task.options().stderr.as_ref();
         self.stderr.get_or_init(|| cell.open_memory(target)).clone()
     }
 }
@@ -154,7 +154,7 @@ impl Cell {
     }
 
     fn make_cache_dir(&self) -> io::Result<Option<PathBuf>> {
-        let Some(folder) = &self.task.options.cache_dir else { return Ok(None) };
+        let Some(folder) = &self.task.options().cache_dir else { return Ok(None) };
         std::fs::create_dir_all(folder)?;
         Ok(Some(folder.clone()))
     }

@@ -260,13 +260,13 @@ impl Claim {
     }
 
     fn retries(&self, error: &TaskError) -> bool {
-        let options = &self.cell().task.options;
+        let options = self.cell().task.options();
         !self.was_asked_to_stop()
             && options.retry.retries(self.run.number(), error, options.idempotent)
     }
 
     fn delay(&self) -> Duration {
-        self.cell().task.options.retry.delay_after(self.run.number(), fastrand::f64())
+        self.cell().task.options().retry.delay_after(self.run.number(), fastrand::f64())
     }
 
     /// Calls the hook that is owed; what goes wrong there is noted.

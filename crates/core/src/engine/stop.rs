@@ -109,7 +109,7 @@ impl Cell {
 
     fn grace(&self) -> Duration {
         let kind = self.registered.kind();
-        self.task.options.grace.unwrap_or_else(|| self.core.backend().default_grace(kind))
+        self.task.options().grace.unwrap_or_else(|| self.core.backend().default_grace(kind))
     }
 
     fn expire(self: &Arc<Self>) {
@@ -117,7 +117,7 @@ impl Cell {
         match inner.phase {
             Phase::Waiting => {
                 let Some(claim) = self.claim(inner) else { return };
-                let expires = self.task.options.expires.unwrap_or_default();
+                let expires = self.task.options().expires.unwrap_or_default();
                 let message = format!("the task had not started {expires:?} after its submission");
                 claim.settle_elsewhere(Err(TaskError::new(TaskErrorKind::Expired, message)));
             }
@@ -138,7 +138,7 @@ impl Cell {
             if inner.phase != Phase::Running || inner.number != attempt {
                 return;
             }
-            let limit = self.task.options.time_limit.unwrap_or_default();
+            let limit = self.task.options().time_limit.unwrap_or_default();
             let first = inner.stop.is_none();
             inner.stop.get_or_insert(StopReason::TimeLimit(limit));
             first.then(|| self.run(&inner))
