@@ -1,13 +1,17 @@
 //! The row of the event-loop pool, two loops.
 
-use anyhow::bail;
+use std::num::NonZeroUsize;
+
+use outwork_core::Outcome;
+use outwork_local::EventLoopPool;
 
 use super::{IN_FLIGHT, OUTWORK};
 use crate::{
     args::LocalArgs,
+    block_on::block_on,
     peer,
     row::{Goal, Row, Side},
-    window::Load,
+    window::{self, Load},
 };
 
 /// Spawning a future that is ready at its first poll and awaiting its handle, 1024 in flight, oldest first.
@@ -25,7 +29,9 @@ pub(super) fn spawn_and_await(args: &LocalArgs) -> Row {
     }
 }
 
-// SLOT: `let pool = …; Ok(block_on(window::drive_async(load, || pool.spawn(async {}), |outcome| …check)))`.
-fn ours(_load: Load) -> anyhow::Result<f64> {
-    bail!("outwork-local has no event-loop pool yet")
+fn ours(load: Load) -> anyhow::Result<f64> {
+    let limit = NonZeroUsize::MIN.saturating_add(IN_FLIGHT);
+    let pool = EventLoopPool::builder().loops(2).limit(limit).build()?;
+    let check = |outcome: Outcome<()>| assert!(outcome.is_success());
+    Ok(block_on(window::drive_async(load, || pool.spawn(async {}), check)))
 }

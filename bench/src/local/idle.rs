@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::bail;
+use outwork_local::{BackgroundLoop, EventLoopPool, ThreadPool};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::OUTWORK;
@@ -36,9 +36,20 @@ pub(super) fn used_pools() -> Row {
     }
 }
 
-// SLOT: builds every local pool, runs some tasks on each, and returns the pools, which live until the clock has stopped.
+/// Every local pool, after it has run some tasks.
 fn ours() -> anyhow::Result<Box<dyn Any>> {
-    bail!("outwork-local has no pools yet")
+    let threads = ThreadPool::builder().workers(2).build()?;
+    let loops = EventLoopPool::builder().loops(2).build()?;
+    let background = BackgroundLoop::global()?;
+    for _ in 0..1000 {
+        let on_thread = threads.spawn(|| ());
+        let on_loop = loops.spawn(async {});
+        let in_background = background.spawn(async {});
+        for mut handle in [on_thread, on_loop, in_background] {
+            handle.wait()?.into_result()?;
+        }
+    }
+    Ok(Box::new((threads, loops, background)))
 }
 
 /// How busy this process is while the calling thread sleeps for `time`.

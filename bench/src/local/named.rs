@@ -1,6 +1,9 @@
 //! The row of registered tasks.
 
-use anyhow::bail;
+use std::num::NonZeroUsize;
+
+use outwork_core::{BoxError, Executor, Registry, TaskDef, TaskHandle};
+use outwork_local::ThreadPool;
 use serde::{Deserialize, Serialize};
 
 use super::{IN_FLIGHT, OUTWORK};
@@ -8,7 +11,7 @@ use crate::{
     args::LocalArgs,
     peer,
     row::{Goal, Row, Side},
-    window::Load,
+    window::{self, Load},
 };
 
 /// Calling a registered task by name on two threads and awaiting its result, 1024 in flight, oldest first.
@@ -26,9 +29,25 @@ pub(super) fn call_and_await(args: &LocalArgs) -> Row {
     }
 }
 
-// SLOT: registers a handler of `Arguments` that returns `id`; then `window::drive(load, || …call("bench.named", Arguments::of(id)), |handle| …wait)`.
-fn ours(_load: Load) -> anyhow::Result<f64> {
-    bail!("outwork-local has no thread pool yet")
+const NAMED: TaskDef<Arguments, u64> = TaskDef::new("bench.named");
+
+fn ours(load: Load) -> anyhow::Result<f64> {
+    let mut registry = Registry::new();
+    registry.register(NAMED, |_ctx, args| Ok::<_, BoxError>(args.id))?;
+    let limit = NonZeroUsize::MIN.saturating_add(IN_FLIGHT);
+    let pool = ThreadPool::builder().workers(2).limit(limit).registry(registry).build()?;
+    let mut id = 1 << 32;
+    let call = || {
+        id += 1;
+        let task = NAMED.task(&Arguments::of(id)).expect("the arguments encode");
+        pool.try_submit(task).expect("there is room for the window").decoded()
+    };
+    Ok(window::drive(load, call, wait))
+}
+
+fn wait(mut handle: TaskHandle<u64>) {
+    let outcome = handle.wait().expect("this thread is no worker");
+    assert!(outcome.into_result().expect("the task succeeds") > 1 << 32);
 }
 
 /// Arguments as a real task has them: a number, a fraction, a name; 64 bytes as named-field MessagePack.
@@ -41,7 +60,6 @@ struct Arguments {
 
 impl Arguments {
     /// Arguments of exactly 64 bytes for every `id` from 2³² up, which is where MessagePack needs all eight bytes.
-    #[cfg_attr(not(test), expect(dead_code, reason = "our side is not plugged in yet"))]
     fn of(id: u64) -> Self {
         Self { id, scale: 0.5, path: "/srv/images/archive/scan-1.png".to_owned() }
     }

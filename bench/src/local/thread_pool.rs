@@ -1,13 +1,16 @@
 //! Rows of the thread pool, two workers.
 
-use anyhow::bail;
+use std::num::NonZeroUsize;
+
+use outwork_core::TaskHandle;
+use outwork_local::ThreadPool;
 
 use super::{IN_FLIGHT, OUTWORK};
 use crate::{
     args::LocalArgs,
     one_by_one, peer,
     row::{Goal, Row, Side},
-    window::Load,
+    window::{self, Load},
 };
 
 /// Spawning an empty closure and receiving its result in the spawning thread, 1024 in flight, oldest first.
@@ -54,12 +57,23 @@ fn one_at_a_time(
     }
 }
 
-// SLOT: `let pool = …; Ok(window::drive(load, || pool.spawn(|| ()), |handle| …wait))`.
-fn ours(_load: Load) -> anyhow::Result<f64> {
-    bail!("outwork-local has no thread pool yet")
+fn ours(load: Load) -> anyhow::Result<f64> {
+    let pool = pool()?;
+    Ok(window::drive(load, || pool.spawn(|| ()), wait))
 }
 
-// SLOT: `let pool = …; Ok(timed(&mut || …pool.spawn(|| ()), wait))`.
-fn ours_one_at_a_time(_timed: impl FnOnce(&mut dyn FnMut()) -> f64) -> anyhow::Result<f64> {
-    bail!("outwork-local has no thread pool yet")
+fn ours_one_at_a_time(timed: impl FnOnce(&mut dyn FnMut()) -> f64) -> anyhow::Result<f64> {
+    let pool = pool()?;
+    Ok(timed(&mut || wait(pool.spawn(|| ()))))
+}
+
+/// Two threads, with room for the window and one more.
+fn pool() -> anyhow::Result<ThreadPool> {
+    let limit = NonZeroUsize::MIN.saturating_add(IN_FLIGHT);
+    Ok(ThreadPool::builder().workers(2).limit(limit).build()?)
+}
+
+fn wait(mut handle: TaskHandle<()>) {
+    let outcome = handle.wait().expect("this thread is no worker");
+    assert!(outcome.is_success());
 }
