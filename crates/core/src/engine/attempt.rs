@@ -214,8 +214,9 @@ impl Attempt {
         inner.attempts += 1;
         inner.worker = Some(Arc::clone(worker));
         cell.emit(inner.number, || EventKind::Started { worker: Some(Arc::clone(worker)) });
+        let number = inner.number;
         if let Some(at) = self.time_limit().and_then(|limit| now.checked_add(limit)) {
-            inner.timers.limit = Some(cell.core.arm_limit(cell, at, inner.number));
+            inner.rare().timers.limit = Some(cell.core.arm_limit(cell, at, number));
         }
         let stopped = inner.stop.is_some();
         drop(inner);
@@ -339,7 +340,7 @@ impl StopReason {
     pub(super) const fn is_final(self) -> bool {
         match self {
             Self::Cancel | Self::Shutdown | Self::Expired => true,
-            Self::TimeLimit(_) => false,
+            Self::TimeLimit => false,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use super::{
@@ -57,19 +57,27 @@ pub(super) struct Inner {
     /// is cancelled keeps it until its attempt has left the backend's queue, so that dead
     /// entries count too.
     pub(super) has_place: bool,
-    pub(super) instance: Option<Instance>,
     /// How often a body was started here.
     pub(super) attempts: u32,
     pub(super) stop: Option<StopReason>,
     /// The hook before the body was called, so the one after it is owed.
     pub(super) set_up: bool,
-    pub(super) timers: Timers,
     pub(super) started: Option<Instant>,
     pub(super) worker: Option<Arc<str>>,
-    pub(super) outputs: Vec<Output>,
-    pub(super) notes: Vec<String>,
     pub(super) outcome: Option<Outcome>,
     pub(super) waiters: WakerList,
+    /// Kept apart, because a cell travels from one processor to another and back, and what most
+    /// tasks have none of should not travel with it.
+    rare: Option<Box<Rare>>,
+}
+
+/// What most tasks have none of.
+#[derive(Default)]
+pub(super) struct Rare {
+    pub(super) timers: Timers,
+    pub(super) instance: Option<Instance>,
+    pub(super) outputs: Vec<Output>,
+    pub(super) notes: Vec<String>,
 }
 
 /// Where a task is, as finely as the engine needs to know.
@@ -98,7 +106,7 @@ pub(super) enum StopReason {
     Cancel,
     Shutdown,
     Expired,
-    TimeLimit(Duration),
+    TimeLimit,
 }
 
 /// The deadlines of a task that are still to come.
@@ -111,10 +119,6 @@ pub(super) struct Timers {
 }
 
 impl Timers {
-    pub(super) fn any(&self) -> bool {
-        self.due.or(self.expiry).or(self.limit).or(self.force).is_some()
-    }
-
     pub(super) fn take(&mut self) -> impl Iterator<Item = TimerKey> + use<> {
         let Self { due, expiry, limit, force } = std::mem::take(self);
         [due, expiry, limit, force].into_iter().flatten()
@@ -140,6 +144,14 @@ impl Inner {
         self.number == run.number()
     }
 
+    pub(super) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    pub(super) fn rare_if_any(&mut self) -> Option<&mut Rare> {
+        self.rare.as_deref_mut()
+    }
+
     pub(super) const fn has_ended(&self) -> bool {
         matches!(self.phase, Phase::Ended(_))
     }
@@ -152,8 +164,10 @@ impl Cell {
         registered: Arc<Registered>,
         instance: Option<Instance>,
     ) -> Arc<Self> {
-        let inner =
-            Inner { number: task.attempt + 1, instance, has_place: true, ..Inner::default() };
+        let mut inner = Inner { number: task.attempt + 1, has_place: true, ..Inner::default() };
+        if instance.is_some() {
+            inner.rare().instance = instance;
+        }
         Arc::new(Self {
             submitted: core.now(),
             core,

@@ -259,7 +259,7 @@ impl Core {
             let mut inner = cell.lock();
             inner.phase = Phase::Ended(State::Failed);
             inner.has_place = false;
-            inner.instance.take()
+            inner.rare_if_any().and_then(|rare| rare.instance.take())
         };
         drop(instance);
         self.live.remove(cell.id());
@@ -283,9 +283,11 @@ impl Core {
             drop(inner);
             return drop(attempt);
         }
-        inner.timers.expiry = options.expires.map(|expires| self.arm_expiry(cell, expires));
+        if let Some(expires) = options.expires {
+            inner.rare().timers.expiry = Some(self.arm_expiry(cell, expires));
+        }
         match options.delay.filter(|delay| !delay.is_zero()) {
-            Some(delay) => inner.timers.due = Some(self.arm_start(attempt, delay)),
+            Some(delay) => inner.rare().timers.due = Some(self.arm_start(attempt, delay)),
             None => {
                 drop(inner);
                 self.start(attempt);

@@ -60,7 +60,7 @@ impl Cell {
             verdict: None,
             concluded: false,
         };
-        let timers = inner.timers.any().then(|| inner.timers.take());
+        let timers = inner.rare_if_any().map(|rare| rare.timers.take());
         drop(inner);
         // A deadline owns its attempt, and a dropped attempt locks this cell.
         timers.into_iter().flatten().for_each(|key| {
@@ -98,15 +98,17 @@ impl Cell {
         core.count_stopped(inner.stop, state);
         let attempt = if inner.attempts == 0 { 0 } else { inner.number };
         self.emit(attempt, || EventKind::Finished { state, error: outcome.error().cloned() });
+        // Before the end can be seen, so that whoever learns of it finds the instance free.
+        drop(inner.rare_if_any().and_then(|rare| rare.instance.take()));
         inner.outcome = Some(outcome);
-        let parts = (inner.instance.take(), inner.later.take());
+        let later = inner.later.take();
         if self.is_addressed() {
             core.retain(self);
         }
         core.live().remove(self.id());
         let wakers: Wakers = inner.waiters.take();
         drop(inner);
-        drop(parts);
+        drop(later);
         wakers.wake();
         core.task_ended();
         true
@@ -141,7 +143,7 @@ impl Cell {
             drop(inner);
             self.core.start(attempt);
         } else {
-            inner.timers.due = Some(self.core.arm_start(attempt, delay));
+            inner.rare().timers.due = Some(self.core.arm_start(attempt, delay));
         }
         Ok(())
     }
@@ -154,12 +156,16 @@ impl Inner {
         result: Result<Payload, TaskError>,
         now: Instant,
     ) -> Outcome {
+        let rare = self.rare_if_any();
+        let (outputs, notes) = rare
+            .map(|rare| (std::mem::take(&mut rare.outputs), std::mem::take(&mut rare.notes)))
+            .unwrap_or_default();
         let report = Report {
             attempts: cell.task.attempt + self.attempts,
             timings: Timings::measured(cell.submitted, self.started, now),
             worker: self.worker.take(),
-            outputs: std::mem::take(&mut self.outputs),
-            notes: std::mem::take(&mut self.notes),
+            outputs,
+            notes,
         };
         Outcome::new(result, report)
     }
@@ -167,8 +173,9 @@ impl Inner {
     /// Keeps what an attempt wrote; those before it that wrote nothing are kept as well.
     fn keep_output(&mut self, output: Output) {
         let before = (self.attempts as usize).saturating_sub(1);
-        self.outputs.resize_with(before.max(self.outputs.len()), Output::default);
-        self.outputs.push(output);
+        let outputs = &mut self.rare().outputs;
+        outputs.resize_with(before.max(outputs.len()), Output::default);
+        outputs.push(output);
     }
 }
 
@@ -219,7 +226,7 @@ impl Claim {
             Verdict::End(result) => result,
             Verdict::Retry { error, delay } => match self.cell().retry(&error, delay) {
                 Ok(()) => return,
-                Err(reason) => Err(stopped(reason, &error)),
+                Err(reason) => Err(stopped(reason, self.cell().time_limit(), &error)),
             },
         };
         // Before the end is visible, so that whoever learns of it finds the room.
@@ -249,12 +256,13 @@ impl Claim {
     /// A body that was asked to stop and failed did stop, whatever words it failed with.
     /// A result that was there all the same stands, except after the time limit.
     fn reinterpret(&self, result: Result<Payload, TaskError>) -> Result<Payload, TaskError> {
+        let limit = self.cell().time_limit();
         match (self.stop, result) {
             (_, Err(error)) if was_given_up(&error) => Err(error),
-            (Some(reason @ StopReason::TimeLimit(_)), Ok(_)) => {
-                Err(stopped(reason, &TaskError::cancelled()))
+            (Some(reason @ StopReason::TimeLimit), Ok(_)) => {
+                Err(stopped(reason, limit, &TaskError::cancelled()))
             }
-            (Some(reason), Err(error)) => Err(stopped(reason, &error)),
+            (Some(reason), Err(error)) => Err(stopped(reason, limit, &error)),
             (_, result) => result,
         }
     }
@@ -306,7 +314,7 @@ impl Claim {
     }
 
     fn note(&self, note: String) {
-        self.cell().lock().notes.push(note);
+        self.cell().lock().rare().notes.push(note);
     }
 
     /// The outcome of this attempt, as hooks and recorder see it before it is final.
@@ -316,13 +324,13 @@ impl Claim {
             Verdict::End(result) => result.clone(),
         };
         let cell = self.cell();
-        let inner = cell.lock();
+        let mut inner = cell.lock();
         let report = Report {
             attempts: cell.task.attempt + inner.attempts,
             timings: Timings::measured(cell.submitted, inner.started, cell.core.now()),
             worker: inner.worker.clone(),
-            outputs: inner.outputs.clone(),
-            notes: inner.notes.clone(),
+            outputs: inner.rare_if_any().map(|rare| rare.outputs.clone()).unwrap_or_default(),
+            notes: inner.rare_if_any().map(|rare| rare.notes.clone()).unwrap_or_default(),
         };
         Outcome::new(result, report)
     }
@@ -350,7 +358,7 @@ fn was_given_up(error: &TaskError) -> bool {
 }
 
 /// The error of a body that was asked to stop and did, with what it said last.
-fn stopped(reason: StopReason, last_word: &TaskError) -> TaskError {
+fn stopped(reason: StopReason, limit: Duration, last_word: &TaskError) -> TaskError {
     let mut error = match reason {
         StopReason::Cancel => TaskError::cancelled(),
         StopReason::Shutdown => {
@@ -359,7 +367,7 @@ fn stopped(reason: StopReason, last_word: &TaskError) -> TaskError {
         StopReason::Expired => {
             TaskError::new(TaskErrorKind::Expired, "the task had not started in time")
         }
-        StopReason::TimeLimit(limit) => TaskError::timed_out(limit, false),
+        StopReason::TimeLimit => TaskError::timed_out(limit, false),
     };
     if last_word.kind() != &TaskErrorKind::Cancelled {
         error.add_note(format!("its last word: {last_word}"));

@@ -83,7 +83,7 @@ impl Cell {
         let (cell, attempt) = (Arc::downgrade(self), run.number());
         let mut inner = self.lock();
         if inner.is_current(run) && matches!(inner.phase, Phase::Preparing | Phase::Running) {
-            inner.timers.force = Some(self.core.timer().after(grace, move || {
+            inner.rare().timers.force = Some(self.core.timer().after(grace, move || {
                 with(&cell, |cell| cell.force_attempt(attempt));
             }));
         }
@@ -112,6 +112,11 @@ impl Cell {
         self.task.options().grace.unwrap_or_else(|| self.core.backend().default_grace(kind))
     }
 
+    /// The time limit of an attempt, where one has passed.
+    pub(super) fn time_limit(&self) -> Duration {
+        self.task.options().time_limit.unwrap_or_default()
+    }
+
     fn expire(self: &Arc<Self>) {
         let mut inner = self.lock();
         match inner.phase {
@@ -138,9 +143,8 @@ impl Cell {
             if inner.phase != Phase::Running || inner.number != attempt {
                 return;
             }
-            let limit = self.task.options().time_limit.unwrap_or_default();
             let first = inner.stop.is_none();
-            inner.stop.get_or_insert(StopReason::TimeLimit(limit));
+            inner.stop.get_or_insert(StopReason::TimeLimit);
             first.then(|| self.run(&inner))
         };
         if let Some(run) = &run {
@@ -155,7 +159,7 @@ impl Cell {
         let mut inner = self.lock();
         if inner.number == attempt && inner.phase == Phase::Running {
             let give_up = move || with(&cell, |cell| cell.give_up(attempt));
-            inner.timers.limit = Some(self.core.timer().after(wait, give_up));
+            inner.rare().timers.limit = Some(self.core.timer().after(wait, give_up));
         }
     }
 
@@ -173,7 +177,7 @@ impl Cell {
         }
         let Some(claim) = self.claim_run(&run) else { return };
         let error = match self.lock().stop {
-            Some(StopReason::TimeLimit(limit)) => TaskError::timed_out(limit, true),
+            Some(StopReason::TimeLimit) => TaskError::timed_out(self.time_limit(), true),
             _ => abandoned("its body did not stop after it was cancelled, and was given up"),
         };
         claim.settle_elsewhere(Err(error));
