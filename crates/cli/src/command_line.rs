@@ -29,10 +29,6 @@ impl CommandLine {
     pub(crate) fn args(&self) -> &[OsString] {
         &self.args
     }
-
-    pub(crate) fn into_parts(self) -> (OsString, Vec<OsString>) {
-        (self.program, self.args)
-    }
 }
 
 impl Display for CommandLine {

@@ -6,6 +6,7 @@ use std::process;
 ///
 /// With `--exit-count` the codes 1 to 101 are a count and nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(test), expect(dead_code, reason = "those of the broker come with its commands"))]
 pub(crate) enum ExitCode {
     /// 0: everything that was asked for is done.
     Success,

@@ -101,12 +101,28 @@ impl Source {
         waits_for_person.then_some(TERMINAL_NOTICE)
     }
 
+    /// Opens it for those who read it in their own way; `--no-input` reads as empty.
+    pub(crate) fn reader(&self) -> Result<Box<dyn BufRead + Send>, InputError> {
+        match self.open().map_err(|error| self.unreadable(error))? {
+            Reader::Bytes(reader) => Ok(reader),
+            Reader::OneRun | Reader::Ended => Ok(Box::new(io::empty())),
+        }
+    }
+
     fn open(&self) -> io::Result<Reader> {
         match self {
             Self::Stdin => open_file(File::from(io::stdin().as_fd().try_clone_to_owned()?)),
             Self::File(path) => open_file(File::open(path)?),
             Self::NoInput => Ok(Reader::OneRun),
         }
+    }
+
+    pub(crate) fn unreadable(&self, source: io::Error) -> InputError {
+        InputError::Unreadable { origin: self.clone(), source }
+    }
+
+    pub(crate) fn too_long(&self, number: u64, max: usize) -> InputError {
+        InputError::TooLong { origin: self.clone(), number, max }
     }
 }
 
@@ -142,7 +158,7 @@ impl Records {
     pub(crate) fn open(source: Source, separator: Separator) -> Result<Self, InputError> {
         match source.open() {
             Ok(reader) => Ok(Self::new(source, separator, reader)),
-            Err(error) => Err(InputError::Unreadable { origin: source, source: error }),
+            Err(error) => Err(source.unreadable(error)),
         }
     }
 
@@ -161,22 +177,15 @@ impl Records {
                 match read_line(reader, self.separator.byte(), self.max_record) {
                     Ok(Line::Whole(line)) => Some(line),
                     Ok(Line::End) => return Ok(None),
-                    Ok(Line::TooLong) => return Err(self.too_long()),
-                    Err(source) => return Err(self.unreadable(source)),
+                    Ok(Line::TooLong) => {
+                        return Err(self.source.too_long(self.count + 1, self.max_record));
+                    }
+                    Err(source) => return Err(self.source.unreadable(source)),
                 }
             }
         };
         self.count += 1;
         Ok(Some(Record { number: self.count, line }))
-    }
-
-    fn too_long(&self) -> InputError {
-        let origin = self.source.clone();
-        InputError::TooLong { origin, number: self.count + 1, max: self.max_record }
-    }
-
-    fn unreadable(&self, source: io::Error) -> InputError {
-        InputError::Unreadable { origin: self.source.clone(), source }
     }
 }
 

@@ -88,6 +88,16 @@ impl JobLog {
         Ok((log, logged))
     }
 
+    /// Tells which runs a joblog holds, and leaves it as it is.
+    pub(crate) fn read(path: &Path, resume: Resume) -> Result<Logged, JobLogError> {
+        let open = |source| JobLogError::Open { path: path.to_path_buf(), source };
+        let log = Self { path: path.to_path_buf(), file: File::open(path).map_err(open)? };
+        match log.require_joblog()? {
+            Beginning::Blank => Ok(Logged::default()),
+            _ => log.read_lines(resume).map_err(|source| log.read_error(source)),
+        }
+    }
+
     /// Records a run that ended.
     pub(crate) fn append(&self, entry: &Entry<'_>) -> Result<(), JobLogError> {
         self.write(entry.to_line().as_bytes())

@@ -1,18 +1,48 @@
 //! The `outwork` command line, as a library.
 //!
-//! This is the only crate of the workspace that talks to a person, reads a signal or ends the process.
-//! The modules here are what the commands are made of: each reads or writes one thing a user can see.
-#![allow(dead_code, reason = "the commands that use these modules are wired up in the next commit")]
+//! This is the only crate of the workspace that talks to a person, reads a signal or ends the
+//! process. [`App`] gives your own binary the same commands with your own tasks:
+//!
+//! ```no_run
+//! use outwork_core::{BoxError, Registry, TaskDef};
+//!
+//! const SQUARE: TaskDef<u64, u64> = TaskDef::new("math.square");
+//!
+//! fn main() -> std::process::ExitCode {
+//!     let mut registry = Registry::new();
+//!     registry.register(SQUARE, |_, n| Ok::<_, BoxError>(n * n)).expect("the name is free");
+//!     outwork_cli::App::new(registry).main()
+//! }
+//! ```
 
+mod app;
+mod args;
 mod command_line;
+mod commands;
+mod config;
+mod config_file;
+mod demo;
 mod duration;
+mod error_json;
+mod executors;
 mod exit_code;
+mod failure;
+mod feed;
 mod halt;
 mod input;
 mod job_end;
 mod joblog;
+mod lines;
 mod output;
+mod progress;
+mod pump;
+mod result_json;
 mod results;
+mod signal;
 mod spec;
 mod spool;
+mod stopper;
 mod template;
+
+pub use app::App;
+pub use demo::demo_tasks;

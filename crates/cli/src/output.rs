@@ -7,6 +7,8 @@ use std::{
     os::fd::{AsFd, OwnedFd},
 };
 
+use outwork_core::Captured;
+
 /// The two streams a person or script sees. Never coloured.
 ///
 /// Both are buffered; [`flush`](Self::flush) when there is nothing more to write for now.
@@ -56,6 +58,7 @@ impl Output {
         Ok(Self { stdout: stdout?, stderr: stderr? })
     }
 
+    #[cfg(test)]
     fn new(stdout: impl Write + Send + 'static, stderr: impl Write + Send + 'static) -> Self {
         let stdout = Sink::new(Stream::Stdout, Box::new(stdout));
         Self { stdout, stderr: Sink::new(Stream::Stderr, Box::new(stderr)) }
@@ -88,10 +91,33 @@ impl Output {
         Ok(())
     }
 
+    /// As [`program`](Self::program), for output that need not be in memory at once.
+    pub(crate) fn captured(
+        &mut self,
+        tag: Option<&[u8]>,
+        stdout: &Captured,
+        stderr: &Captured,
+    ) -> Result<(), OutputError> {
+        if !stdout.is_empty() {
+            self.stderr.flush()?;
+            self.stdout.copy_tagged(tag, stdout)?;
+        }
+        if !stderr.is_empty() {
+            self.stdout.flush()?;
+            self.stderr.copy_tagged(tag, stderr)?;
+        }
+        Ok(())
+    }
+
+    /// Tells the person something, when the other talk is flushed.
+    pub(crate) fn note(&mut self, message: impl Display) -> Result<(), OutputError> {
+        self.stdout.flush()?;
+        self.stderr.write(format!("outwork: {message}\n").as_bytes())
+    }
+
     /// Tells the person something, at once.
     pub(crate) fn say(&mut self, message: impl Display) -> Result<(), OutputError> {
-        self.stdout.flush()?;
-        self.stderr.write(format!("outwork: {message}\n").as_bytes())?;
+        self.note(message)?;
         self.stderr.flush()
     }
 
@@ -121,16 +147,56 @@ impl Sink {
 
     fn write_tagged(&mut self, tag: Option<&[u8]>, bytes: &[u8]) -> Result<(), OutputError> {
         let Some(tag) = tag else { return self.write(bytes) };
-        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-            self.write(tag)?;
-            self.write(b"\t")?;
-            self.write(line)?;
-        }
-        if bytes.ends_with(b"\n") { Ok(()) } else { self.write(b"\n") }
+        let mut tagged = Tagged { tag, writer: &mut self.writer, in_line: false };
+        let written = tagged.write_all(bytes).and_then(|()| tagged.end());
+        written.map_err(|error| OutputError::new(self.stream, error))
+    }
+
+    fn copy_tagged(&mut self, tag: Option<&[u8]>, bytes: &Captured) -> Result<(), OutputError> {
+        let copied = match tag {
+            None => bytes.copy_to(&mut self.writer),
+            Some(tag) => {
+                let mut tagged = Tagged { tag, writer: &mut self.writer, in_line: false };
+                bytes.copy_to(&mut tagged).and_then(|()| tagged.end())
+            }
+        };
+        copied.map_err(|error| OutputError::new(self.stream, error))
     }
 
     fn flush(&mut self) -> Result<(), OutputError> {
         self.writer.flush().map_err(|error| OutputError::new(self.stream, error))
+    }
+}
+
+/// Writes a tag before each line, however the lines come in pieces.
+struct Tagged<'a, W: Write> {
+    tag: &'a [u8],
+    writer: W,
+    in_line: bool,
+}
+
+impl<W: Write> Tagged<'_, W> {
+    /// Ends a last line without newline.
+    fn end(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.in_line) { self.writer.write_all(b"\n") } else { Ok(()) }
+    }
+}
+
+impl<W: Write> Write for Tagged<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            if !self.in_line {
+                self.writer.write_all(self.tag)?;
+                self.writer.write_all(b"\t")?;
+            }
+            self.writer.write_all(piece)?;
+            self.in_line = !piece.ends_with(b"\n");
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
     }
 }
 

@@ -1,9 +1,12 @@
 //! `--results DIR`: what each run wrote, in files.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
 };
+
+use outwork_core::Captured;
 
 use crate::{command_line::CommandLine, job_end::JobEnd};
 
@@ -23,8 +26,8 @@ pub(crate) struct RunResult<'a> {
     /// The run's number, from 1.
     pub(crate) seq: u64,
     pub(crate) command: &'a CommandLine,
-    pub(crate) stdout: &'a [u8],
-    pub(crate) stderr: &'a [u8],
+    pub(crate) stdout: &'a Captured,
+    pub(crate) stderr: &'a Captured,
     pub(crate) end: JobEnd,
 }
 
@@ -58,8 +61,8 @@ impl ResultsDir {
         let folder = self.dir.join(run.seq.to_string());
         make_folder(&folder)?;
         write(&folder.join("command"), format!("{}\n", run.command).as_bytes())?;
-        write(&folder.join("stdout"), run.stdout)?;
-        write(&folder.join("stderr"), run.stderr)?;
+        copy(run.stdout, &folder.join("stdout"))?;
+        copy(run.stderr, &folder.join("stderr"))?;
         write(&folder.join("exitval"), format!("{}\n", run.end.shell_status()).as_bytes())
     }
 }
@@ -84,6 +87,12 @@ fn remove(path: &Path) -> io::Result<()> {
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), ResultsError> {
     fs::write(path, bytes)
+        .map_err(|source| ResultsError::Write { path: path.to_path_buf(), source })
+}
+
+fn copy(output: &Captured, path: &Path) -> Result<(), ResultsError> {
+    File::create(path)
+        .and_then(|mut file| output.copy_to(&mut file))
         .map_err(|source| ResultsError::Write { path: path.to_path_buf(), source })
 }
 

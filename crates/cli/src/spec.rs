@@ -63,6 +63,7 @@ impl ExecutorSpec {
     }
 
     /// The size that `:N` or `--concurrency` asks for, which must not contradict each other.
+    #[cfg_attr(not(test), expect(dead_code, reason = "--concurrency comes with `worker`"))]
     pub(crate) fn size(
         &self,
         concurrency: Option<NonZeroUsize>,

@@ -117,11 +117,13 @@ impl<S> Spool<S> {
     }
 
     /// Bytes of memory in use, the index included.
+    #[cfg(test)]
     pub(crate) fn memory(&self) -> usize {
         self.held + self.slots.capacity() * size_of::<Slot<S>>()
     }
 
     /// Bytes of temporary files in use.
+    #[cfg(test)]
     pub(crate) fn disk(&self) -> u64 {
         self.segments.len()
     }

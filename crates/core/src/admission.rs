@@ -1,17 +1,13 @@
 //! [`Admission`]: how many tasks an executor holds at once.
 
-use std::{
-    fmt,
-    future::Future,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-};
+use std::{fmt, future::Future, sync::Arc};
 
 use event_listener::{Event, IntoNotification};
 
-use crate::own_line::OwnLine;
+use crate::{
+    own_line::OwnLine,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+};
 
 /// The room for tasks in flight: taken when a task is accepted, given back when it has ended.
 ///
@@ -110,7 +106,7 @@ impl Admission {
         let Entries { entered, seen_left } = &*self.entries;
         let mut count = entered.load(Ordering::Relaxed);
         loop {
-            let fits = |left: usize| count.wrapping_sub(left).saturating_add(places) <= self.limit;
+            let fits = |left: usize| in_flight(count, left).saturating_add(places) <= self.limit;
             if !fits(seen_left.load(Ordering::Relaxed)) {
                 let left = self.left.load(Ordering::SeqCst);
                 if !fits(left) {
@@ -174,6 +170,15 @@ impl Admission {
     pub fn is_closed(&self) -> bool {
         self.closed.load(Ordering::SeqCst)
     }
+}
+
+/// How many of those who had entered are there when so many have left.
+///
+/// More may have left than had entered: others came and went between the two looks.
+/// The room is not full then, and an exchange with the old count fails.
+fn in_flight(entered: usize, left: usize) -> usize {
+    let difference = entered.wrapping_sub(left);
+    if difference > usize::MAX / 2 { 0 } else { difference }
 }
 
 impl Slot {

@@ -40,14 +40,22 @@ pub trait Compensate: Send + Sync {
 }
 
 /// A worker thread of an executor.
-#[derive(Clone)]
 struct Worker {
     executor: ExecutorId,
     compensate: Arc<dyn Compensate>,
+    /// The executor for which it works while it works for this one: a task that is run inside
+    /// a call runs on whatever thread makes the call.
+    outer: Option<Arc<Self>>,
+}
+
+impl Worker {
+    fn all(self: &Arc<Self>) -> impl Iterator<Item = &Arc<Self>> {
+        std::iter::successors(Some(self), |worker| worker.outer.as_ref())
+    }
 }
 
 thread_local! {
-    static WORKER: RefCell<Option<Worker>> = const { RefCell::new(None) };
+    static WORKER: RefCell<Option<Arc<Worker>>> = const { RefCell::new(None) };
     static AWAITED: Cell<Option<ExecutorId>> = const { Cell::new(None) };
     static PARKER: RefCell<Arc<Parker>> = RefCell::new(Parker::new());
 }
@@ -55,6 +63,7 @@ thread_local! {
 /// Marks the current thread as a worker of an executor until it is dropped.
 ///
 /// Blocking calls on that thread know by it that they would block the executor itself.
+/// Scopes nest, and are dropped in the reverse order on the thread that entered them.
 #[derive(Debug)]
 pub struct WorkerScope(());
 
@@ -62,21 +71,34 @@ impl WorkerScope {
     /// Marks the current thread.
     #[must_use]
     pub fn enter(executor: ExecutorId, compensate: Arc<dyn Compensate>) -> Self {
-        WORKER.set(Some(Worker { executor, compensate }));
+        WORKER.with_borrow_mut(|worker| {
+            let outer = worker.take();
+            *worker = Some(Arc::new(Worker { executor, compensate, outer }));
+        });
         Self(())
     }
 
-    /// The executor that the current thread works for.
+    /// The executor that the current thread works for; of several, the innermost.
     #[must_use]
     pub fn current() -> Option<ExecutorId> {
         WORKER.with_borrow(|worker| worker.as_ref().map(|worker| worker.executor))
+    }
+
+    /// Whether the current thread works for this executor, and be it for another one inside.
+    #[must_use]
+    pub fn is_inside(executor: ExecutorId) -> bool {
+        let inside = |worker: &Arc<Worker>| worker.all().any(|worker| worker.executor == executor);
+        WORKER.with_borrow(|worker| worker.as_ref().is_some_and(inside))
     }
 }
 
 impl Drop for WorkerScope {
     fn drop(&mut self) {
         // The thread may be ending, with its locals gone already.
-        let _ = WORKER.try_with(|worker| worker.take());
+        let _ = WORKER.try_with(|worker| {
+            let left = worker.take();
+            worker.replace(left.as_ref().and_then(|left| left.outer.clone()));
+        });
     }
 }
 
@@ -85,6 +107,24 @@ impl Drop for WorkerScope {
 /// A thread that is about to park on that future learns by it whom it would stop.
 pub(crate) fn note_awaited(executor: ExecutorId) {
     AWAITED.set(Some(executor));
+}
+
+/// Awaits what an executor has to do first, such as to make room, and says so to a thread that
+/// is about to park on it.
+///
+/// # Cancel safety
+///
+/// That of the future.
+pub async fn awaiting<F: Future>(executor: ExecutorId, future: F) -> F::Output {
+    let mut future = pin!(future);
+    std::future::poll_fn(|cx| {
+        let poll = future.as_mut().poll(cx);
+        if poll.is_pending() {
+            note_awaited(executor);
+        }
+        poll
+    })
+    .await
 }
 
 /// How often a waiter looks before it parks: one to two microseconds, less than a park and
@@ -168,6 +208,9 @@ fn drive<F: Future>(
     refuse: bool,
 ) -> Result<Option<F::Output>, WouldDeadlock> {
     let mut future = pin!(future);
+    // Whom the future waited for last. It need not say so again at every poll: one that waits
+    // for several polls only those again that were woken.
+    let mut awaited = None;
     with_parker(|parker| {
         let waker = Waker::from(Arc::clone(parker));
         let mut cx = Context::from_waker(&waker);
@@ -176,7 +219,8 @@ fn drive<F: Future>(
             if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
                 return Ok(Some(output));
             }
-            let spare = compensate();
+            awaited = AWAITED.take().or(awaited);
+            let spare = compensate(awaited);
             if refuse {
                 spare.as_ref().map_err(|error| *error)?;
             }
@@ -187,13 +231,12 @@ fn drive<F: Future>(
     })
 }
 
-/// Asks the executor of this thread for a worker in its place.
-fn compensate() -> Result<Option<Box<dyn Send>>, WouldDeadlock> {
+/// Asks the executors of this thread for workers in its place.
+fn compensate(awaited: Option<ExecutorId>) -> Result<Vec<Box<dyn Send>>, WouldDeadlock> {
+    let Some(target) = awaited else { return Ok(Vec::new()) };
     let worker = WORKER.with_borrow(Clone::clone);
-    match (worker, AWAITED.take()) {
-        (Some(worker), Some(target)) => worker.compensate.block(target).map(Some),
-        _ => Ok(None),
-    }
+    let workers = worker.iter().flat_map(Worker::all);
+    workers.map(|worker| worker.compensate.block(target)).collect()
 }
 
 /// The parker of this thread, or a new one when a future that is being driven blocks in turn:
@@ -228,6 +271,49 @@ mod tests {
             if polls == 3 { Poll::Ready(()) } else { Poll::Pending }
         }));
         assert_eq!(polls, 3);
+    }
+
+    struct Counting(AtomicU64);
+
+    impl Compensate for Counting {
+        fn block(&self, _target: ExecutorId) -> Result<Box<dyn Send>, WouldDeadlock> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(Box::new(()))
+        }
+    }
+
+    #[test]
+    fn every_executor_that_the_thread_works_for_is_asked_and_only_while_it_does() {
+        let counts = [(); 2].map(|()| Arc::new(Counting(AtomicU64::new(0))));
+        let ids = [ExecutorId::new(), ExecutorId::new()];
+        let read = || [0, 1].map(|n: usize| counts[n].0.load(Ordering::Relaxed));
+        let wait = || {
+            let mut polls = 0;
+            // Says only once whom it waits for.
+            block_on(poll_fn(|cx| {
+                polls += 1;
+                if polls == 1 {
+                    note_awaited(ExecutorId::new());
+                }
+                cx.waker().wake_by_ref();
+                if polls == 3 { Poll::Ready(()) } else { Poll::Pending }
+            }));
+        };
+        let outer = WorkerScope::enter(ids[0], Arc::clone(&counts[0]) as _);
+        let inner = WorkerScope::enter(ids[1], Arc::clone(&counts[1]) as _);
+        assert_eq!(WorkerScope::current(), Some(ids[1]));
+        assert!(WorkerScope::is_inside(ids[0]) && WorkerScope::is_inside(ids[1]));
+        wait();
+        assert_eq!(read(), [2, 2]);
+        drop(inner);
+        assert_eq!(WorkerScope::current(), Some(ids[0]));
+        assert!(!WorkerScope::is_inside(ids[1]));
+        wait();
+        assert_eq!(read(), [4, 2]);
+        drop(outer);
+        assert_eq!(WorkerScope::current(), None);
+        wait();
+        assert_eq!(read(), [4, 2]);
     }
 
     #[test]

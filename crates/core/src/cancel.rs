@@ -3,16 +3,16 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use serde::{Deserialize, Serialize};
 
-use crate::waiters::{WaitKey, Waiters};
+use crate::{
+    sync::atomic::{AtomicU8, Ordering},
+    waiters::{WaitKey, Waiters},
+};
 
 /// What came of asking a task to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,11 +1,11 @@
 //! [`Clock`]: what time it is, as a parameter.
 
 use std::{
-    sync::{Arc, LazyLock, Mutex},
+    sync::{Arc, LazyLock},
     time::{Duration, Instant, SystemTime},
 };
 
-use crate::waiters::lock;
+use crate::{sync::Mutex, waiters::lock};
 
 /// Where an executor reads the time, so that tests can move it.
 #[derive(Debug, Clone, Default)]

@@ -17,6 +17,7 @@ mod options;
 mod retained;
 mod run;
 mod settle;
+mod start;
 mod stop;
 
 pub use attempt::{Attempt, AttemptKey, Prepared};
@@ -35,7 +36,7 @@ use crate::{
     ExecutorConfig, ExecutorStatus, JobHandle, NoRoom, Refusal, Registry, Shutdown, ShutdownReport,
     SubmitError, SubmitManyError, Task, TaskHandle, TaskId, WorkerScope,
     admission::{Admission, Slot},
-    blocking::ExecutorId,
+    blocking::{ExecutorId, awaiting},
 };
 
 /// The lifecycle of tasks over a [`Backend`].
@@ -130,7 +131,7 @@ impl<B: Backend> Engine<B> {
     async fn enter(&self, task: &Task) -> Result<(), Refusal> {
         match self.core.admission().try_enter() {
             // The room that a task of this very executor waits for may be its own.
-            Err(NoRoom::Full) if WorkerScope::current() == Some(self.core.id()) => {
+            Err(NoRoom::Full) if WorkerScope::is_inside(self.core.id()) => {
                 self.core.admission().enter_beyond_limit();
                 return Ok(());
             }
@@ -138,7 +139,7 @@ impl<B: Backend> Engine<B> {
             entered => return entered.map_err(|_closed| Refusal::closed()),
         }
         self.core.check_free(task)?;
-        let acquired = noting(self.core.id(), self.core.admission().acquire()).await;
+        let acquired = awaiting(self.core.id(), self.core.admission().acquire()).await;
         acquired.map(Slot::entrust).map_err(|_closed| Refusal::closed())
     }
 
@@ -157,8 +158,7 @@ impl<B: Backend> Engine<B> {
         let entered =
             self.core.check(&task).and_then(|registered| match self.core.admission().try_enter() {
                 Ok(()) => Ok(registered),
-                Err(NoRoom::Closed) => Err(Refusal::closed()),
-                Err(NoRoom::Full) => Err(Refusal::full(self.core.admission().limit())),
+                Err(reason) => Err(self.no_room(reason)),
             });
         match entered {
             Ok(registered) => self.core.accept_now(task, registered),
@@ -171,31 +171,29 @@ impl<B: Backend> Engine<B> {
         tasks: Vec<Task>,
         batch: Batch,
     ) -> Result<Vec<TaskHandle>, SubmitManyError> {
+        let whole = |refusal, index, tasks: Vec<Task>| {
+            let tasks = tasks.into_iter().enumerate().collect();
+            SubmitManyError::new(refusal, index, tasks, Vec::new())
+        };
         if let Err((index, refusal)) = self.core.check_batch(&tasks) {
-            let tasks = tasks.into_iter().enumerate().collect();
-            return Err(SubmitManyError::new(refusal, index, tasks, Vec::new()));
+            return Err(whole(refusal, index, tasks));
         }
-        if batch == Batch::Fit && self.core.admission().try_enter_many(tasks.len()).is_err() {
-            let refusal = Refusal::full(self.core.admission().limit());
-            let tasks = tasks.into_iter().enumerate().collect();
-            return Err(SubmitManyError::new(refusal, 0, tasks, Vec::new()));
-        }
+        let mut reserved = match self.reserve(tasks.len(), batch) {
+            Ok(reserved) => reserved,
+            Err(refusal) => return Err(whole(refusal, 0, tasks)),
+        };
         let mut accepted = Vec::with_capacity(tasks.len());
         let mut rest = tasks.into_iter().enumerate();
         while let Some((index, task)) = rest.next() {
             let submitted = match batch {
                 Batch::Wait => self.submit_one(task).await,
-                Batch::Fit => self.submit_entered(task).await,
+                Batch::Fit => self.submit_entered(task, &mut reserved).await,
             };
             match submitted {
                 Ok(handle) => accepted.push((index, handle)),
                 Err(error) => {
                     let refusal = error.refusal().clone();
-                    let back: Vec<_> =
-                        std::iter::once((index, error.into_task())).chain(rest).collect();
-                    if batch == Batch::Fit {
-                        self.leave_many(&back, index);
-                    }
+                    let back = std::iter::once((index, error.into_task())).chain(rest).collect();
                     return Err(SubmitManyError::new(refusal, index, back, accepted));
                 }
             }
@@ -203,35 +201,52 @@ impl<B: Backend> Engine<B> {
         Ok(accepted.into_iter().map(|(_, handle)| handle).collect())
     }
 
-    /// Submits a task whose place was taken with its batch.
-    async fn submit_entered(&self, task: Task) -> Result<TaskHandle, SubmitError> {
-        match self.core.check(&task) {
-            Ok(registered) => self.core.accept(task, registered).await,
-            Err(refusal) => {
-                self.core.admission().leave();
-                Err(refusal.with_task(task))
+    /// Takes the places of a batch that is to fit, all or none.
+    fn reserve(&self, tasks: usize, batch: Batch) -> Result<Reserved<'_>, Refusal> {
+        let admission = self.core.admission();
+        let places = match batch {
+            Batch::Wait => 0,
+            Batch::Fit => {
+                admission.try_enter_many(tasks).map_err(|reason| self.no_room(reason))?;
+                tasks
             }
+        };
+        Ok(Reserved { admission, places })
+    }
+
+    fn no_room(&self, reason: NoRoom) -> Refusal {
+        match reason {
+            NoRoom::Closed => Refusal::closed(),
+            NoRoom::Full => Refusal::full(self.core.admission().limit()),
         }
     }
 
-    /// Gives back the places of those tasks of a batch that were not tried any more.
-    fn leave_many(&self, back: &[(usize, Task)], refused: usize) {
-        let untried = back.iter().filter(|(index, _)| *index > refused);
-        untried.for_each(|_| self.core.admission().leave());
+    /// Submits a task whose place was taken with its batch.
+    async fn submit_entered(
+        &self,
+        task: Task,
+        reserved: &mut Reserved<'_>,
+    ) -> Result<TaskHandle, SubmitError> {
+        match self.core.check(&task) {
+            Ok(registered) => {
+                reserved.places -= 1;
+                self.core.accept(task, registered).await
+            }
+            Err(refusal) => Err(refusal.with_task(task)),
+        }
     }
 }
 
-/// Says at each poll whom the wait is for, as a blocking wait has to know.
-async fn noting<F: Future>(executor: ExecutorId, future: F) -> F::Output {
-    let mut future = std::pin::pin!(future);
-    std::future::poll_fn(|cx| {
-        let poll = future.as_mut().poll(cx);
-        if poll.is_pending() {
-            crate::blocking::note_awaited(executor);
-        }
-        poll
-    })
-    .await
+/// The places of those tasks of a batch that were not submitted yet, given back when dropped.
+struct Reserved<'a> {
+    admission: &'a Admission,
+    places: usize,
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        (0..self.places).for_each(|_| self.admission.leave());
+    }
 }
 
 impl<B: Backend> Executor for Engine<B> {
@@ -302,3 +317,6 @@ impl<B: Backend> fmt::Debug for Engine<B> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

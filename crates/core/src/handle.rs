@@ -106,10 +106,14 @@ impl<T> TaskHandle<T> {
     pub async fn ended(&mut self) {
         std::future::poll_fn(|cx| {
             let key = &mut self.key;
-            match &self.source {
-                Source::Plain(source) => source.poll_ended(cx, key),
-                Source::Decoded(source, _) => source.poll_ended(cx, key),
+            let (poll, executor) = match &self.source {
+                Source::Plain(source) => (source.poll_ended(cx, key), source.executor()),
+                Source::Decoded(source, _) => (source.poll_ended(cx, key), source.executor()),
+            };
+            if poll.is_pending() {
+                note_awaited(executor);
             }
+            poll
         })
         .await;
     }

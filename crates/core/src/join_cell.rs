@@ -2,12 +2,12 @@
 
 use std::{
     fmt,
-    sync::Mutex,
     task::{Context, Poll},
 };
 
 use crate::{
     Outcome, State,
+    sync::Mutex,
     waiters::{WaitKey, WakerList, Wakers, lock},
 };
 
@@ -57,12 +57,16 @@ impl<T, B> JoinCell<T, B> {
     #[must_use]
     pub fn begin(&self) -> Option<B> {
         let mut inner = lock(&self.inner);
+        if inner.state.is_final() {
+            return None;
+        }
         let body = inner.body.take()?;
         inner.state = State::Running;
         Some(body)
     }
 
-    /// Leaves the outcome and wakes who waits.
+    /// Leaves the outcome and wakes who waits. A body that had not begun never does, and is
+    /// dropped with the cell.
     ///
     /// # Errors
     ///
@@ -85,7 +89,8 @@ impl<T, B> JoinCell<T, B> {
     /// The outcome, when it has.
     pub fn complete_pending(&self, outcome: Outcome<T>) -> Result<B, Outcome<T>> {
         let mut inner = lock(&self.inner);
-        let Some(body) = inner.body.take() else { return Err(outcome) };
+        let body = if inner.state.is_final() { None } else { inner.body.take() };
+        let Some(body) = body else { return Err(outcome) };
         let wakers = inner.end(outcome);
         drop(inner);
         wakers.wake();
@@ -98,7 +103,9 @@ impl<T, B> JoinCell<T, B> {
         match inner.outcome.take() {
             None if inner.state.is_final() => Poll::Ready(None),
             None => {
-                inner.waiters.register(key, cx.waker());
+                let old = inner.waiters.register(key, cx.waker());
+                drop(inner);
+                drop(old);
                 Poll::Pending
             }
             outcome => Poll::Ready(outcome),
@@ -111,14 +118,17 @@ impl<T, B> JoinCell<T, B> {
         if inner.state.is_final() {
             return Poll::Ready(());
         }
-        inner.waiters.register(key, cx.waker());
+        let old = inner.waiters.register(key, cx.waker());
+        drop(inner);
+        drop(old);
         Poll::Pending
     }
 
     /// Takes back what the polls left under the key.
     pub fn forget(&self, key: &mut WaitKey) {
         if key.is_registered() {
-            lock(&self.inner).waiters.forget(key);
+            let old = lock(&self.inner).waiters.forget(key);
+            drop(old);
         }
     }
 }
@@ -126,5 +136,32 @@ impl<T, B> JoinCell<T, B> {
 impl<T, B> fmt::Debug for JoinCell<T, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JoinCell").field("state", &self.state()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TaskError;
+
+    /// A worker had taken the entry out of the queue, and the pool was given up just then.
+    #[test]
+    fn a_body_does_not_begin_after_its_task_has_ended() {
+        let cell = JoinCell::<u32, _>::new("body");
+        cell.complete(Outcome::bare(Err(TaskError::cancelled()))).unwrap();
+        assert_eq!(cell.begin(), None);
+        assert!(cell.complete_pending(Outcome::bare(Ok(1))).is_err());
+        assert!(cell.complete(Outcome::bare(Ok(2))).is_err());
+        assert_eq!(cell.state(), State::Cancelled);
+    }
+
+    #[test]
+    fn a_body_is_given_away_once() {
+        let cell = JoinCell::<u32, _>::new("body");
+        assert_eq!(cell.begin(), Some("body"));
+        assert_eq!((cell.begin(), cell.state()), (None, State::Running));
+        assert!(cell.complete_pending(Outcome::bare(Ok(1))).is_err());
+        cell.complete(Outcome::bare(Ok(2))).unwrap();
+        assert_eq!(cell.state(), State::Succeeded);
     }
 }

@@ -38,6 +38,8 @@ mod job_handle;
 mod join_cell;
 mod kinds;
 mod metadata;
+#[cfg(all(shuttle, test))]
+mod models;
 mod name;
 mod options;
 mod os_bytes;
@@ -51,6 +53,7 @@ mod retry;
 mod shutdown;
 mod state;
 mod status;
+mod sync;
 mod task;
 mod timer;
 mod trace;

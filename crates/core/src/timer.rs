@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     future::poll_fn,
-    sync::{Arc, LazyLock, Mutex},
+    sync::{Arc, LazyLock},
     task::Poll,
     thread,
     time::{Duration, Instant},
@@ -13,6 +13,7 @@ use std::{
 use crate::{
     Clock,
     blocking::{block_on, block_on_for},
+    sync::Mutex,
     waiters::{WaitKey, WakerList, lock},
 };
 
@@ -148,7 +149,8 @@ impl Shared {
                 let _ = block_on_for(changed, Some(left));
             }
         }
-        lock(&self.state).sleeper.forget(&mut key);
+        let old = lock(&self.state).sleeper.forget(&mut key);
+        drop(old);
     }
 
     fn announce_sleep(&self) -> Option<Instant> {
@@ -169,7 +171,9 @@ impl Shared {
             if next.is_some_and(|next| known.is_none_or(|known| next < known)) {
                 return Poll::Ready(());
             }
-            state.sleeper.register(key, cx.waker());
+            let old = state.sleeper.register(key, cx.waker());
+            drop(state);
+            drop(old);
             Poll::Pending
         })
         .await;

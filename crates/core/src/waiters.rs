@@ -1,9 +1,8 @@
 //! [`Waiters`]: the wakers of those who wait for one thing.
 
-use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
-    task::Waker,
-};
+use std::{sync::PoisonError, task::Waker};
+
+use crate::sync::{Mutex, MutexGuard};
 
 /// Wakers under a lock, by place. One waiter, the usual case, needs no allocation.
 #[derive(Debug, Default)]
@@ -52,11 +51,15 @@ impl Place {
 
 impl WakerList {
     /// Puts a waker into the key's place, or into a new one.
-    pub(crate) fn register(&mut self, key: &mut WaitKey, waker: &Waker) {
+    ///
+    /// What was there is given away, to be dropped once no lock is held: the last reference to
+    /// a waker may drop a future, and that the handle whose list this is.
+    #[must_use]
+    pub(crate) fn register(&mut self, key: &mut WaitKey, waker: &Waker) -> Option<Waker> {
         let place = *key.place.get_or_insert_with(|| self.free_place());
         match self.place(place) {
-            Place::Taken(Some(old)) if old.will_wake(waker) => {}
-            slot => *slot = Place::Taken(Some(waker.clone())),
+            Place::Taken(Some(old)) if old.will_wake(waker) => None,
+            slot => std::mem::replace(slot, Place::Taken(Some(waker.clone()))).take(),
         }
     }
 
@@ -80,11 +83,17 @@ impl WakerList {
         }
     }
 
-    /// Gives the key's place back.
-    pub(crate) fn forget(&mut self, key: &mut WaitKey) {
-        if let Some(place) = key.place.take() {
-            *self.place(place) = Place::Free;
-        }
+    /// Gives the key's place back, and away what is in it, to be dropped once no lock is held.
+    #[must_use]
+    pub(crate) fn forget(&mut self, key: &mut WaitKey) -> Option<Waker> {
+        let place = key.place.take()?;
+        std::mem::take(self.place(place)).take()
+    }
+
+    /// How many waiters it has had room for at once.
+    #[cfg(test)]
+    pub(crate) const fn places(&self) -> usize {
+        1 + self.more.len()
     }
 
     /// Takes all wakers out, to be woken once no lock is held.
@@ -109,12 +118,14 @@ impl Wakers {
 
 impl Waiters {
     pub(crate) fn register(&self, key: &mut WaitKey, waker: &Waker) {
-        self.lock().register(key, waker);
+        let old = self.lock().register(key, waker);
+        drop(old);
     }
 
     pub(crate) fn forget(&self, key: &mut WaitKey) {
         if key.place.is_some() {
-            self.lock().forget(key);
+            let old = self.lock().forget(key);
+            drop(old);
         }
     }
 
@@ -169,6 +180,41 @@ mod tests {
         assert_eq!(woken, [1, 0, 1]);
     }
 
+    /// Looks, when it is dropped, whether the list is free.
+    struct Nosy {
+        waiters: Arc<Waiters>,
+        locked: Arc<AtomicUsize>,
+    }
+
+    impl Wake for Nosy {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    impl Drop for Nosy {
+        fn drop(&mut self) {
+            let locked = self.waiters.list.try_lock().is_err();
+            self.locked.fetch_add(usize::from(locked), Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn no_waker_is_dropped_under_the_lock() {
+        let (waiters, locked) = (Arc::new(Waiters::default()), Arc::default());
+        let nosy = || {
+            Waker::from(Arc::new(Nosy {
+                waiters: Arc::clone(&waiters),
+                locked: Arc::clone(&locked),
+            }))
+        };
+        let mut key = WaitKey::default();
+        waiters.register(&mut key, &nosy());
+        waiters.register(&mut key, &nosy());
+        waiters.forget(&mut key);
+        waiters.register(&mut key, &nosy());
+        waiters.wake_all();
+        assert_eq!(locked.load(Ordering::Relaxed), 0);
+    }
+
     #[test]
     fn places_are_used_again() {
         let waiters = Waiters::default();
@@ -179,6 +225,6 @@ mod tests {
             waiters.forget(&mut b);
             waiters.forget(&mut a);
         }
-        assert_eq!(waiters.lock().more.len(), 1);
+        assert_eq!(waiters.lock().places(), 2);
     }
 }

@@ -1,11 +1,13 @@
-//! An executor of one's own: each task gets a thread of its own.
+//! An executor of one's own: a few threads that take tasks in the order in which they come.
 //!
-//! What is written here is how an attempt is started. Ids, room, limits, retries, delays,
+//! What is written here is how attempts get to threads. Ids, room, limits, retries, delays,
 //! cancellation, events, hooks, capture and shutdown come from the engine, and the conformance
 //! suite proves the result: see `tests/it/conformance.rs`.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    convert::Infallible,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
 };
 
@@ -20,20 +22,21 @@ use outwork_core::{
     },
 };
 
-/// Runs each task on a thread of its own.
+/// A few threads that take tasks in the order in which they come.
 #[derive(Debug)]
-pub struct ThreadPerTask {
+pub struct SmallPool {
     engine: Engine<Threads>,
 }
 
-delegate_executor!(impl[] for ThreadPerTask => engine);
+delegate_executor!(impl[] for SmallPool => engine);
 
-impl ThreadPerTask {
-    /// An executor for these tasks, with these settings.
-    pub fn new(registry: impl Into<Arc<Registry>>, options: EngineOptions) -> Self {
+impl SmallPool {
+    /// So many threads for these tasks, with these settings.
+    pub fn new(workers: usize, registry: impl Into<Arc<Registry>>, options: EngineOptions) -> Self {
         let engine = Engine::build(registry.into(), options, |executor| {
-            let token = Mutex::new(Some(executor.token));
-            Ok::<_, std::convert::Infallible>(Threads { id: executor.id, token })
+            let threads = Threads(Arc::new(Shared::new(executor.id, executor.token, workers)));
+            (0..workers).for_each(|_| threads.0.start_thread());
+            Ok::<_, Infallible>(threads)
         });
         let Ok(engine) = engine;
         Self { engine }
@@ -42,28 +45,71 @@ impl ThreadPerTask {
 
 /// The backend: all that differs from other executors.
 #[derive(Debug)]
-struct Threads {
+struct Threads(Arc<Shared>);
+
+struct Shared {
     id: ExecutorId,
+    workers: usize,
+    queue: async_channel::Receiver<Message>,
+    send: async_channel::Sender<Message>,
     /// Each thread holds a copy. The executor has stopped when the last one is gone.
     token: Mutex<Option<WorkerToken>>,
+    /// What each busy thread runs.
+    running: Mutex<Vec<AttemptKey>>,
 }
 
-impl Threads {
-    fn token(&self) -> Option<WorkerToken> {
-        self.token.lock().unwrap_or_else(PoisonError::into_inner).clone()
+enum Message {
+    Attempt(Attempt),
+    /// One thread is no longer needed.
+    Leave,
+}
+
+impl Shared {
+    fn new(id: ExecutorId, token: WorkerToken, workers: usize) -> Self {
+        let (send, queue) = async_channel::unbounded();
+        let token = Mutex::new(Some(token));
+        Self { id, workers, queue, send, token, running: Mutex::default() }
     }
+
+    fn start_thread(self: &Arc<Self>) {
+        let Some(token) = lock(&self.token).clone() else { return };
+        let shared = Arc::clone(self);
+        let body = move || {
+            let _scope = WorkerScope::enter(shared.id, Arc::new(Spare(Arc::clone(&shared))));
+            shared.work(&Arc::from("small-pool"));
+            drop(token);
+        };
+        // What a thread that the system refuses would have run is left to the others.
+        let _ = thread::Builder::new().name("small-pool".to_owned()).spawn(body);
+    }
+
+    fn work(&self, name: &Arc<str>) {
+        while let Ok(Message::Attempt(attempt)) = block_on(self.queue.recv()) {
+            let key = attempt.key();
+            lock(&self.running).push(key);
+            block_on(attempt.run(name, &NoCommands));
+            // Not there any more: the body was given up, and another thread has this place.
+            if !self.take_off(key) {
+                return;
+            }
+        }
+    }
+
+    fn take_off(&self, key: AttemptKey) -> bool {
+        let mut running = lock(&self.running);
+        let place = running.iter().position(|other| *other == key);
+        place.map(|place| running.swap_remove(place)).is_some()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Backend for Threads {
     fn start(&self, attempt: Attempt) {
-        let (token, id) = (self.token(), self.id);
-        let body = move || {
-            let _scope = WorkerScope::enter(id, Arc::new(NoSpareNeeded));
-            block_on(attempt.run(&Arc::from("thread"), &NoCommands));
-            drop(token);
-        };
-        // A thread that the system refuses drops the attempt, which ends its task as lost.
-        let _ = thread::Builder::new().name("task".to_owned()).spawn(body);
+        // A closed queue gives the attempt back, and dropping it ends its task.
+        let _ = self.0.send.try_send(Message::Attempt(attempt));
     }
 
     fn check(&self, _task: &Task, registered: &Registered) -> Result<(), Refusal> {
@@ -76,18 +122,25 @@ impl Backend for Threads {
         }
     }
 
-    fn abandon(&self, _key: AttemptKey) -> bool {
-        // There is nothing to replace: every task has a thread.
-        true
+    fn abandon(&self, key: AttemptKey) -> bool {
+        let given_up = self.0.take_off(key);
+        if given_up {
+            self.0.start_thread();
+        }
+        given_up
     }
 
-    fn close(&self, _how: Close) {
-        let token = self.token.lock().unwrap_or_else(PoisonError::into_inner).take();
+    fn close(&self, how: Close) {
+        self.0.send.close();
+        if how >= Close::CancelQueued {
+            while self.0.queue.try_recv().is_ok() {}
+        }
+        let token = lock(&self.0.token).take();
         drop(token);
     }
 
     fn workers(&self) -> usize {
-        usize::MAX
+        self.0.workers
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -98,16 +151,32 @@ impl Backend for Threads {
     }
 
     fn config(&self) -> ExecutorConfig {
-        ExecutorConfig::new("thread-per-task", &())
+        ExecutorConfig::new("small-pool", &())
     }
 }
 
-/// A task that waits for another keeps only its own thread.
-struct NoSpareNeeded;
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("workers", &self.workers).finish_non_exhaustive()
+    }
+}
 
-impl Compensate for NoSpareNeeded {
+/// Puts another thread in the place of one that waits for a task of the same pool.
+struct Spare(Arc<Shared>);
+
+impl Compensate for Spare {
     fn block(&self, _target: ExecutorId) -> Result<Box<dyn Send>, WouldDeadlock> {
-        Ok(Box::new(()))
+        self.0.start_thread();
+        Ok(Box::new(Return(Arc::clone(&self.0))))
+    }
+}
+
+/// The thread waits no longer, so one is too many.
+struct Return(Arc<Shared>);
+
+impl Drop for Return {
+    fn drop(&mut self) {
+        let _ = self.0.send.try_send(Message::Leave);
     }
 }
 
@@ -131,7 +200,7 @@ fn main() -> Result<(), BoxError> {
     let mut registry = Registry::new();
     registry.register(SQUARE, |_ctx, n| Ok::<_, BoxError>(n * n))?;
 
-    let executor = ThreadPerTask::new(registry, EngineOptions::new("thread-per-task"));
+    let executor = SmallPool::new(2, registry, EngineOptions::new("small-pool"));
     println!("{}", executor.blocking_call(SQUARE, &12)?);
     println!("{:?}", executor.status().counts);
     Ok(())

@@ -44,17 +44,42 @@ impl Anonymous {
 
     /// Tells those who read the pool's events, and those who read this one's.
     pub(crate) fn emit(&self, pool: &EventHub, kind: impl FnOnce() -> EventKind) {
-        if !pool.is_active() && self.asked.get().is_none() {
-            return;
+        if pool.is_active() || self.asked.get().is_some() {
+            let event = self.event(kind());
+            self.tell_own(&event);
+            pool.emit(|| event);
         }
-        let Asked { id, hub } = self.asked();
-        let event = TaskEvent::now(*id, None, 1, kind());
+    }
+
+    /// Tells those who read this one's events how it ended. Those who read the pool's are told
+    /// by [`emit_end`](Self::emit_end), by whoever takes the dead entry out of the queue: a
+    /// handle knows no pool.
+    pub(crate) fn emit_own_end(&self, error: &TaskError) {
+        if self.asked.get().is_some() {
+            self.tell_own(&self.event(finished(error)));
+        }
+    }
+
+    /// Tells those who read the pool's events how it had ended in the queue.
+    pub(crate) fn emit_end(&self, pool: &EventHub, error: &TaskError) {
+        pool.emit(|| self.event(finished(error)));
+    }
+
+    fn event(&self, kind: EventKind) -> TaskEvent {
+        TaskEvent::now(self.id(), None, 1, kind)
+    }
+
+    fn tell_own(&self, event: &TaskEvent) {
+        let hub = &self.asked().hub;
         hub.emit(|| event.clone());
         if event.is_final() {
             hub.close();
         }
-        pool.emit(|| event);
     }
+}
+
+pub(crate) fn finished(error: &TaskError) -> EventKind {
+    EventKind::Finished { state: error.state(), error: Some(error.clone()) }
 }
 
 /// The error of work that came after the pool was shut down.

@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use outwork_core::{BuildError, Registry, Shutdown, TaskHandle, delegate_executor};
+use outwork_core::{
+    BuildError, CallError, Registry, Shutdown, TaskHandle, WaitError, WouldDeadlock,
+    delegate_executor,
+};
 
 use crate::event_loop::{EventLoopPool, EventLoopPoolBuilder};
 
@@ -97,12 +100,15 @@ impl BackgroundLoop {
     ///
     /// # Errors
     ///
-    /// On the loop itself, and when the future panics or is cancelled.
-    pub fn run<F>(&self, future: F) -> Result<F::Output, outwork_core::CallError>
+    /// On the loop itself, where it is not run, and when the future panics or is cancelled.
+    pub fn run<F>(&self, future: F) -> Result<F::Output, CallError>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
+        if self.pool.is_here() {
+            return Err(WaitError::WouldDeadlock(WouldDeadlock).into());
+        }
         let mut handle: TaskHandle<F::Output> = self.pool.spawn(future);
         handle.wait()?.into_call_result()
     }

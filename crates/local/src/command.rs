@@ -25,18 +25,22 @@ use outwork_core::{CommandReport, CommandSpec, TaskContext, TaskError, engine::C
 
 /// Executes programs, each in a process group of its own.
 ///
-/// Its future has to be polled in the context of a tokio runtime with I/O and time.
+/// Its future has to be polled in the context of a tokio runtime with I/O and time, which is
+/// best driven by the thread that polls it: each command then wakes one thread once.
+/// A command that runs takes five descriptors.
+///
+/// # The end
+///
+/// A command ends with its program. What the program leaves in the background lives on, and
+/// is not waited for even when it holds the pipes.
 ///
 /// # Stopping
 ///
-/// A command that is asked to stop gets SIGTERM, the whole group of it. When the program itself
-/// has ended and nobody holds its pipes any more, or when it is forced to stop, what is left of
+/// A command that is asked to stop gets SIGTERM, the whole group of it. When its program has
+/// ended and nobody holds the pipes any more, or when it is forced to stop, what is left of
 /// the group gets SIGKILL. The program stays a zombie until then, so that no signal can hit
-/// a group of another who was given the same number.
+/// the group of somebody else that was given the same number.
 /// A process that leaves the group by itself is beyond reach.
-///
-/// A command that ends by itself is not waited for any longer than that: processes which it left
-/// in the background live on, even those that hold its pipes.
 ///
 /// # Cancel safety
 ///

@@ -15,11 +15,13 @@ use std::{future::Future, num::NonZeroUsize, sync::Arc};
 
 use futures_core::Stream;
 use outwork_core::{
-    BuildError, NoRoom, Registry, TaskHandle, WorkerScope, WouldDeadlock, delegate_executor,
-    engine::Engine,
+    BuildError, NoRoom, Registry, TaskHandle, WouldDeadlock, delegate_executor, engine::Engine,
 };
 
-use self::{backend::LoopBackend, spawned::Spawned};
+use self::{
+    backend::{LoopBackend, is_loop_of},
+    spawned::Spawned,
+};
 use crate::{room, thread_pool::TrySpawnError};
 
 /// Runs futures on a fixed set of event loops, each a single-threaded tokio runtime.
@@ -191,8 +193,9 @@ impl EventLoopPool {
 
     /// Runs a stream on a loop and yields its items on this thread.
     ///
-    /// At most `prefetch` items wait to be taken. A stream that panics yields the error after
-    /// the items before it. Dropping the iterator drops the stream, on its own loop.
+    /// At most `prefetch` items wait to be taken; the next one is made when there is room for it.
+    /// A stream that panics, or whose pool is shut down, yields the error after the items before
+    /// it. Dropping the iterator drops the stream, on its own loop.
     ///
     /// # Errors
     ///
@@ -207,7 +210,7 @@ impl EventLoopPool {
         S: Stream + 'static,
         S::Item: Send + 'static,
     {
-        if WorkerScope::current() == Some(self.engine.id()) {
+        if self.is_here() {
             return Err(WouldDeadlock);
         }
         Ok(BlockingStream::start(self, make, prefetch))
@@ -215,6 +218,11 @@ impl EventLoopPool {
 
     pub(crate) const fn engine(&self) -> &Engine<LoopBackend> {
         &self.engine
+    }
+
+    /// Whether this thread is one of the loops, which may not block on the pool.
+    pub(crate) fn is_here(&self) -> bool {
+        is_loop_of(self.engine.id())
     }
 
     /// Queues a future whose place was taken; its loop gives the place back.

@@ -1,33 +1,32 @@
 //! [`Inline`]: tasks on the thread that submits them.
 
-use std::{
-    collections::HashMap,
-    convert::Infallible,
-    fmt,
-    future::{Future, poll_fn},
-    pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::Poll,
-};
+mod backend;
+mod inside;
+mod mailbox;
 
-use async_channel::{Receiver, Sender};
+use std::{convert::Infallible, sync::Arc};
+
 use outwork_core::{
     AttachError, Batch, BoxFuture, Cancel, Capabilities, EventFilter, EventStream, Executor,
     ExecutorConfig, ExecutorStatus, JobHandle, Registry, Shutdown, ShutdownReport, SubmitError,
     SubmitManyError, Task, TaskHandle, TaskId,
     blocking::block_on,
-    engine::{Attempt, Backend, Close, Engine, EngineOptions, WorkerToken},
+    engine::{Engine, EngineOptions},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{command::Commands, runtime, settings::engine_setters};
+use self::{backend::InlineBackend, mailbox::Mailbox};
+use crate::settings::engine_setters;
 
 /// Runs each task inside the call that submits it.
 ///
 /// For tests, for debugging, and for a program that is to do the same without concurrency.
-/// States, events, limits, retries and outcomes are those of every other executor;
-/// `submit` and `try_submit` return when the task has ended, and its delay and its waits
-/// between attempts block the caller.
+/// States, events, limits, retries and outcomes are those of every other executor.
+///
+/// `submit` is ready when the task has ended; it runs the body where it is polled, and awaits
+/// what the body, its delay, and the time between its attempts have to wait for.
+/// `try_submit` blocks its caller for all that. In a task of tokio, where nobody may block on
+/// what has to yield to the scheduler, it does so while another thread runs the async body.
 ///
 /// # Delivery
 ///
@@ -84,13 +83,7 @@ impl InlineBuilder {
         let Self { settings, registry, engine } = self;
         // A caller holds one task at a time, so only the callers bound what is in flight.
         let engine = Engine::build(registry, engine.limit(usize::MAX), |executor| {
-            Ok::<_, Infallible>(InlineBackend {
-                worker: Arc::from(&*settings.name),
-                settings,
-                commands: Commands::default(),
-                mailboxes: Mutex::default(),
-                token: Mutex::new(Some(executor.token)),
-            })
+            Ok::<_, Infallible>(InlineBackend::new(executor, settings))
         });
         let Ok(engine) = engine;
         Inline { engine }
@@ -109,152 +102,55 @@ impl Inline {
         Self::builder().registry(registry).build()
     }
 
-    /// Submits a task and runs its attempts on this thread until it has ended.
-    fn submit_and_run(&self, task: Task) -> Result<TaskHandle, SubmitError> {
+    /// Submits a task and runs its attempts until it has ended.
+    async fn submit_and_run(&self, task: Task) -> Result<TaskHandle, SubmitError> {
         let mailbox = self.engine.backend().open(task.id());
-        let mut handle = block_on(self.engine.submit(task))?;
-        self.run_to_end(&mut handle, &mailbox);
+        let mut handle = self.engine.submit(task).await?;
+        self.run_to_end(&mut handle, &mailbox).await;
         Ok(handle)
     }
 
-    fn run_to_end(&self, handle: &mut TaskHandle, mailbox: &Mailbox<'_>) {
-        while let Some(attempt) = block_on(mailbox.next(handle)) {
-            self.engine.backend().run(attempt);
+    async fn run_to_end(&self, handle: &mut TaskHandle, mailbox: &Mailbox<'_>) {
+        while let Some(attempt) = mailbox.next(handle).await {
+            self.engine.backend().run(attempt).await;
         }
     }
 
-    fn submit_batch(&self, tasks: Vec<Task>, batch: Batch) -> Result<Handles, SubmitManyError> {
+    async fn submit_batch(
+        &self,
+        tasks: Vec<Task>,
+        batch: Batch,
+    ) -> Result<Handles, SubmitManyError> {
         let backend = self.engine.backend();
         let mailboxes: Vec<_> = tasks.iter().map(|task| backend.open(task.id())).collect();
-        let mut handles = block_on(self.engine.submit_many(tasks, batch))?;
+        let mut handles = self.engine.submit_many(tasks, batch).await?;
         for (handle, mailbox) in handles.iter_mut().zip(&mailboxes) {
-            self.run_to_end(handle, mailbox);
+            self.run_to_end(handle, mailbox).await;
         }
         Ok(handles)
+    }
+
+    /// Submits a task and blocks until its attempts have run.
+    fn submit_and_block(&self, task: Task) -> Result<TaskHandle, SubmitError> {
+        let backend = self.engine.backend();
+        let mailbox = backend.open(task.id());
+        let mut handle = self.engine.try_submit(task)?;
+        while let Some(attempt) = block_on(mailbox.next(&mut handle)) {
+            backend.run_blocking(attempt);
+        }
+        Ok(handle)
     }
 }
 
 type Handles = Vec<TaskHandle>;
 
-/// Where the attempts of tasks wait for the callers that run them.
-struct InlineBackend {
-    settings: InlineSettings,
-    worker: Arc<str>,
-    commands: Commands,
-    mailboxes: Mutex<HashMap<TaskId, Sender<Attempt>>>,
-    token: Mutex<Option<WorkerToken>>,
-}
-
-/// Where the attempts of one task arrive. Taken down when dropped.
-struct Mailbox<'a> {
-    backend: &'a InlineBackend,
-    id: TaskId,
-    attempts: Receiver<Attempt>,
-    is_first: bool,
-}
-
-impl InlineBackend {
-    fn open(&self, id: TaskId) -> Mailbox<'_> {
-        let (send, attempts) = async_channel::unbounded();
-        let mut mailboxes = lock(&self.mailboxes);
-        // A second task with the id of a live one is refused before anything is started.
-        let is_first = !mailboxes.contains_key(&id);
-        mailboxes.entry(id).or_insert(send);
-        Mailbox { backend: self, id, attempts, is_first }
-    }
-
-    fn run(&self, attempt: Attempt) {
-        let Err(attempt) = attempt.run_sync(&self.worker) else { return };
-        match runtime::shared() {
-            Ok(runtime) => {
-                let _entered = runtime.enter();
-                block_on(attempt.run(&self.worker, &self.commands));
-            }
-            Err(error) => {
-                tracing::error!(%error, "an async body cannot be run");
-                drop(attempt);
-            }
-        }
-    }
-}
-
-impl Mailbox<'_> {
-    /// The next attempt of the task, or `None` once it has ended.
-    async fn next(&self, handle: &mut TaskHandle) -> Option<Attempt> {
-        let mut ended = pin!(handle.ended());
-        let mut attempt = pin!(self.attempts.recv());
-        poll_fn(|cx| match attempt.as_mut().poll(cx) {
-            Poll::Ready(attempt) => Poll::Ready(attempt.ok()),
-            Poll::Pending => ended.as_mut().poll(cx).map(|()| None),
-        })
-        .await
-    }
-}
-
-impl Drop for Mailbox<'_> {
-    fn drop(&mut self) {
-        if self.is_first {
-            lock(&self.backend.mailboxes).remove(&self.id);
-        }
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Backend for InlineBackend {
-    fn start(&self, attempt: Attempt) {
-        let mailbox = lock(&self.mailboxes).get(&attempt.key().task_id).cloned();
-        if let Some(mailbox) = mailbox {
-            // Nobody there to receive it: it is dropped, and resolves so.
-            let _ = mailbox.try_send(attempt);
-        }
-    }
-
-    fn drive(&self, future: BoxFuture<'static, ()>) {
-        match runtime::shared() {
-            Ok(runtime) => drop(runtime.spawn(future)),
-            Err(_) => block_on(future),
-        }
-    }
-
-    fn close(&self, _how: Close) {
-        let token = lock(&self.token).take();
-        drop(token);
-    }
-
-    fn workers(&self) -> usize {
-        1
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        let mut capabilities = Capabilities::IN_PROCESS;
-        capabilities.limits_stuck_sync = false;
-        capabilities.concurrent = false;
-        capabilities.priorities = false;
-        capabilities.submits_ahead = false;
-        capabilities
-    }
-
-    fn config(&self) -> ExecutorConfig {
-        ExecutorConfig::new("inline", &self.settings)
-    }
-}
-
-impl fmt::Debug for InlineBackend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InlineBackend").field("name", &self.worker).finish_non_exhaustive()
-    }
-}
-
 impl Executor for Inline {
     fn submit(&self, task: Task) -> BoxFuture<'_, Result<TaskHandle, SubmitError>> {
-        Box::pin(async move { self.submit_and_run(task) })
+        Box::pin(self.submit_and_run(task))
     }
 
     fn try_submit(&self, task: Task) -> Result<TaskHandle, SubmitError> {
-        self.submit_and_run(task)
+        self.submit_and_block(task)
     }
 
     fn submit_many(
@@ -262,7 +158,7 @@ impl Executor for Inline {
         tasks: Vec<Task>,
         batch: Batch,
     ) -> BoxFuture<'_, Result<Vec<TaskHandle>, SubmitManyError>> {
-        Box::pin(async move { self.submit_batch(tasks, batch) })
+        Box::pin(self.submit_batch(tasks, batch))
     }
 
     fn attach(&self, job: &JobHandle) -> BoxFuture<'_, Result<TaskHandle, AttachError>> {

@@ -2,7 +2,7 @@
 
 use outwork_core::{
     Admission, NoRoom, Slot, WorkerScope,
-    blocking::block_on,
+    blocking::{awaiting, block_on},
     engine::{Backend, Engine},
 };
 
@@ -15,11 +15,14 @@ use outwork_core::{
 pub(crate) fn enter<B: Backend>(engine: &Engine<B>) -> Result<(), NoRoom> {
     let admission = engine.admission();
     match admission.try_enter() {
-        Err(NoRoom::Full) if WorkerScope::current() == Some(engine.id()) => {
+        Err(NoRoom::Full) if WorkerScope::is_inside(engine.id()) => {
             admission.enter_beyond_limit();
             Ok(())
         }
-        Err(NoRoom::Full) => block_on(admission.acquire()).map(Slot::entrust),
+        // What makes room may wait for the executor that this thread works for.
+        Err(NoRoom::Full) => {
+            block_on(awaiting(engine.id(), admission.acquire())).map(Slot::entrust)
+        }
         entered => entered,
     }
 }

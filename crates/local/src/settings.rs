@@ -2,6 +2,11 @@
 
 use std::thread::available_parallelism;
 
+use outwork_core::BuildError;
+
+/// More threads than any system gives to one process; a setting above it is a mistake.
+const MAX_WORKERS: usize = 1 << 16;
+
 /// One worker for each CPU that this process may use, by its affinity and its cgroup.
 pub(crate) fn default_workers() -> usize {
     available_parallelism().map_or(1, Into::into)
@@ -11,6 +16,34 @@ pub(crate) fn default_workers() -> usize {
 /// little enough to bound the memory.
 pub(crate) fn default_limit(workers: usize) -> usize {
     workers.saturating_mul(64).max(1024)
+}
+
+/// Refuses a number of workers that no pool can have.
+pub(crate) fn check_workers(setting: &'static str, workers: usize) -> Result<(), BuildError> {
+    match workers {
+        0 => Err(BuildError::zero(setting)),
+        1..=MAX_WORKERS => Ok(()),
+        _ => Err(BuildError::InvalidSetting {
+            setting,
+            value: workers.to_string(),
+            reason: format!("at most {MAX_WORKERS} make sense"),
+        }),
+    }
+}
+
+/// Refuses what no pool can have, whatever its workers are.
+pub(crate) fn check_common(name: &str, limit: Option<usize>) -> Result<(), BuildError> {
+    if limit == Some(0) {
+        return Err(BuildError::zero("limit"));
+    }
+    if name.contains('\0') {
+        return Err(BuildError::InvalidSetting {
+            setting: "name",
+            value: format!("{name:?}"),
+            reason: "the name of a thread cannot have a NUL in it".to_owned(),
+        });
+    }
+    Ok(())
 }
 
 /// The setters that every builder has, over its fields `settings`, `registry` and `engine`.

@@ -125,7 +125,8 @@ impl ThreadPool {
     ///
     /// # Errors
     ///
-    /// When it is 0, or the system refuses a thread; the pool then goes on with those it has.
+    /// When it is 0 or beyond reason, or the system refuses a thread; the pool then goes on
+    /// with those it has.
     pub fn resize(&self, workers: usize) -> Result<(), BuildError> {
         self.engine.backend().resize(workers)
     }
@@ -150,12 +151,17 @@ pub struct Permit<'a> {
 }
 
 impl Permit<'_> {
-    /// Runs a closure in the reserved room.
+    /// Runs a closure in the reserved room. On a pool that was shut down meanwhile the handle
+    /// resolves as rejected.
     pub fn spawn<F, T>(self, body: F) -> TaskHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
+        let engine = &self.pool.engine;
+        if engine.admission().is_closed() {
+            return Closure::rejected(engine.id(), engine.hub(), body);
+        }
         self.slot.entrust();
         self.pool.enqueue(body)
     }

@@ -8,8 +8,10 @@ fn echo() -> CommandLine {
     CommandLine::new("echo".into(), vec!["a b".into()])
 }
 
-fn run<'a>(seq: u64, command: &'a CommandLine, stdout: &'a [u8], end: JobEnd) -> RunResult<'a> {
-    RunResult { seq, command, stdout, stderr: b"oh\xff", end }
+/// A run that leaked what it wrote, so that a test can say it in one expression.
+fn run<'a>(seq: u64, command: &'a CommandLine, stdout: &[u8], end: JobEnd) -> RunResult<'a> {
+    let leak = |bytes: &[u8]| &*Box::leak(Box::new(Captured::from_bytes(bytes.to_vec())));
+    RunResult { seq, command, stdout: leak(stdout), stderr: leak(b"oh\xff"), end }
 }
 
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {

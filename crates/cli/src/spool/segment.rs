@@ -69,6 +69,7 @@ impl Segments {
     }
 
     /// Bytes of all files.
+    #[cfg(test)]
     pub(super) fn len(&self) -> u64 {
         self.open.values().map(|segment| segment.length).sum()
     }

@@ -14,7 +14,7 @@ fn expand(argv: &[&str], line: &[u8]) -> Vec<Vec<u8>> {
 }
 
 fn bytes_of(command: CommandLine) -> Vec<Vec<u8>> {
-    let (program, args) = command.into_parts();
+    let (program, args) = (command.program().to_owned(), command.args().to_vec());
     [vec![program], args].concat().into_iter().map(OsString::into_vec).collect()
 }
 

@@ -5,14 +5,14 @@ use std::{
     fmt,
     fs::File,
     io::{self, Read, Seek, SeekFrom},
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
 
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tempfile::{SpooledData, SpooledTempFile};
 
-use crate::waiters::lock;
+use crate::{sync::Mutex, waiters::lock};
 
 /// The output of one attempt: bytes in memory or in an unlinked file. Cloning shares them.
 ///

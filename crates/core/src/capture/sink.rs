@@ -3,13 +3,13 @@
 use std::{
     fs::File,
     io::{self, Write},
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
 
 use tempfile::SpooledTempFile;
 
 use super::{CapturePlace, Captured, StreamTarget};
-use crate::waiters::lock;
+use crate::{sync::Mutex, waiters::lock};
 
 /// One stream of one attempt. Clones write to the same place.
 ///

@@ -9,7 +9,7 @@ use std::{
 use super::{
     CommandRunner,
     body::{Body, catch, contain, run_handler},
-    cell::{Phase, StopReason},
+    cell::{Cell, Phase, StopReason},
     run::Run,
     settle::Claim,
 };
@@ -55,6 +55,15 @@ pub enum Prepared {
 impl Attempt {
     pub(super) fn new(run: Run) -> Self {
         Self { run, handed_in: false }
+    }
+
+    pub(super) fn cell(&self) -> &Arc<Cell> {
+        self.run.cell()
+    }
+
+    /// Whether the task ends with it, however it ends.
+    pub(super) fn is_last(&self) -> bool {
+        self.run.number() >= self.task().options().retry.max_attempts().get()
     }
 
     /// Which attempt of which task it is.
@@ -179,7 +188,14 @@ impl Attempt {
         }
         self.open_files()?;
         let Some(hooks) = cell.core.hooks() else { return Ok(()) };
-        cell.lock().set_up = true;
+        {
+            let mut inner = cell.lock();
+            // Whoever has claimed the end meanwhile would not know of the hook.
+            if inner.phase != Phase::Preparing || !inner.is_current(&self.run) {
+                return Err(TaskError::cancelled());
+            }
+            inner.set_up = true;
+        }
         let ctx = self.context();
         let setup = Body::new(ctx.clone(), {
             let hooks = Arc::clone(hooks);
@@ -204,7 +220,11 @@ impl Attempt {
         let ready = match inner.phase {
             Phase::Waiting | Phase::Preparing => inner.stop.is_none(),
             Phase::HandedOver => true,
-            Phase::Enrolling | Phase::Running | Phase::Settling { .. } | Phase::Ended(_) => false,
+            Phase::Enrolling
+            | Phase::Promised
+            | Phase::Running
+            | Phase::Settling { .. }
+            | Phase::Ended(_) => false,
         };
         if !ready || !inner.is_current(&self.run) {
             return false;
@@ -235,9 +255,15 @@ impl Attempt {
     ///
     /// Dropping the future ends the attempt with this result, without the hooks and the
     /// recorder that had not been called yet.
-    pub async fn finish(mut self, result: Result<Payload, TaskError>) {
-        if let Some(claim) = self.hand_in() {
-            claim.settle(result).await;
+    pub fn finish(
+        mut self,
+        result: Result<Payload, TaskError>,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let settled = self.hand_in().map(|claim| claim.settle(result));
+        async move {
+            if let Some(settled) = settled {
+                settled.await;
+            }
         }
     }
 

@@ -115,6 +115,9 @@ pub enum Close {
     Drain,
     /// What is queued is dropped.
     CancelQueued,
+    /// What runs and is no attempt, such as a spawned future, is made to stop as far as it can
+    /// be. Attempts are stopped by the engine.
+    StopRunning,
     /// What runs is given up: its handles resolve now.
     Abandon,
 }

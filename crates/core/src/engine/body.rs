@@ -96,11 +96,13 @@ pub(super) async fn catch<'a>(
     make: impl FnOnce() -> BoxFuture<'a, Result<(), BoxError>>,
 ) -> Result<(), TaskError> {
     let mut future = contain(make)?;
-    std::future::poll_fn(|cx| match contain(|| future.as_mut().poll(cx)) {
+    let done = std::future::poll_fn(|cx| match contain(|| future.as_mut().poll(cx)) {
         Ok(poll) => poll.map(|done| done.map_err(TaskError::from_error)),
         Err(panic) => Poll::Ready(Err(panic)),
     })
-    .await
+    .await;
+    contain_drop(future);
+    done
 }
 
 /// A task's future: its panics are contained, its context is current while it is polled,

@@ -2,10 +2,7 @@
 
 use std::{
     fmt,
-    sync::{
-        Arc, Mutex, MutexGuard,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll},
     time::Instant,
 };
@@ -22,6 +19,10 @@ use crate::{
     clock::wall_time,
     handle::JoinSource,
     registry::Registered,
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
     timer::TimerKey,
     waiters::{WaitKey, WakerList, lock},
 };
@@ -86,6 +87,8 @@ pub(super) enum Phase {
     /// It is being recorded and not accepted yet: only who submits it may end it.
     #[default]
     Enrolling,
+    /// The same, with its handle out already: the executor's deadline may end it too.
+    Promised,
     /// In the backend's queue, or waiting for its time.
     Waiting,
     /// Sent ahead to a worker that has not begun it; it can be recalled.
@@ -129,6 +132,7 @@ impl Phase {
     pub(super) const fn state(self) -> State {
         match self {
             Self::Enrolling
+            | Self::Promised
             | Self::Waiting
             | Self::HandedOver
             | Self::Preparing
@@ -154,6 +158,11 @@ impl Inner {
 
     pub(super) const fn has_ended(&self) -> bool {
         matches!(self.phase, Phase::Ended(_))
+    }
+
+    /// Whether somebody has the right to end it, or had.
+    pub(super) const fn is_claimed(&self) -> bool {
+        matches!(self.phase, Phase::Settling { .. } | Phase::Ended(_))
     }
 }
 
@@ -200,18 +209,22 @@ impl Cell {
         lock(&self.inner)
     }
 
-    /// Whether whoever submitted it has been told so, or is about to be.
-    pub(super) fn is_accepted(&self) -> bool {
+    /// Whether there is, or is about to be, a handle that has to resolve.
+    pub(super) fn is_promised(&self) -> bool {
         self.lock().phase != Phase::Enrolling
     }
 
-    /// Keeps the outcome for those who come later with the address.
+    /// Keeps the outcome for those who come later with the address; `false` when it is gone.
     /// Set before the lock is taken and read under it, so that an end in between sees it.
-    pub(super) fn set_addressed(self: &Arc<Self>) {
+    pub(super) fn set_addressed(self: &Arc<Self>) -> bool {
         self.addressed.store(true, Ordering::Relaxed);
-        if self.lock().has_ended() {
+        let inner = self.lock();
+        let (ended, taken) = (inner.has_ended(), inner.outcome.is_none());
+        drop(inner);
+        if ended && !taken {
             self.core.retain(self);
         }
+        !(ended && taken)
     }
 
     pub(super) fn is_addressed(&self) -> bool {
@@ -237,7 +250,9 @@ impl JoinSource<Payload> for Cell {
     fn poll_outcome(&self, cx: &mut Context<'_>, key: &mut WaitKey) -> Poll<Option<Outcome>> {
         let mut inner = self.lock();
         if !inner.has_ended() {
-            inner.waiters.register(key, cx.waker());
+            let old = inner.waiters.register(key, cx.waker());
+            drop(inner);
+            drop(old);
             return Poll::Pending;
         }
         Poll::Ready(if self.is_addressed() { inner.outcome.clone() } else { inner.outcome.take() })
@@ -248,13 +263,16 @@ impl JoinSource<Payload> for Cell {
         if inner.has_ended() {
             return Poll::Ready(());
         }
-        inner.waiters.register(key, cx.waker());
+        let old = inner.waiters.register(key, cx.waker());
+        drop(inner);
+        drop(old);
         Poll::Pending
     }
 
     fn forget(&self, key: &mut WaitKey) {
         if key.is_registered() {
-            self.lock().waiters.forget(key);
+            let old = self.lock().waiters.forget(key);
+            drop(old);
         }
     }
 

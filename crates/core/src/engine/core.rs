@@ -24,9 +24,9 @@ use super::{
 };
 use crate::{
     AttachError, Cancel, Change, Counts, EventHub, EventKind, ExecutorStatus, Hooks, JobHandle,
-    Recorder, Refusal, Registry, Rejection, State, SubmitError, SubmitErrorKind, Task, TaskError,
-    TaskErrorKind, TaskHandle, TaskId, Timer, admission::Admission, blocking::ExecutorId,
-    registry::Registered,
+    JoinSource, Recorder, Refusal, Registry, Rejection, State, SubmitError, SubmitErrorKind, Task,
+    TaskError, TaskErrorKind, TaskHandle, TaskId, Timer, admission::Admission,
+    blocking::ExecutorId, registry::Registered,
 };
 
 /// What all tasks of one executor share. Tasks hold it, so it outlives the executor's owner.
@@ -136,8 +136,8 @@ impl Core {
         self.retained.keep(cell);
     }
 
-    pub(super) fn start(&self, attempt: Attempt) {
-        self.backend().start(attempt);
+    pub(super) fn forget_retained(&self) {
+        self.retained.close();
     }
 
     /// Refuses what can be seen to be wrong without having taken anything.
@@ -165,8 +165,9 @@ impl Core {
         let mut ids = HashSet::with_capacity(tasks.len());
         let mut names = HashMap::new();
         tasks.iter().enumerate().try_for_each(|(index, task)| {
+            // Only those count that have a limit, as when they come one by one.
             let of_name = names.entry(task.name.as_str()).or_insert(0_u32);
-            *of_name += 1;
+            *of_name += u32::from(task.options().max_instances.is_some());
             let fresh = if ids.insert(task.id) { Ok(()) } else { Err(duplicate(task.id)) };
             fresh
                 .and_then(|()| self.check(task).map(drop))
@@ -210,13 +211,8 @@ impl Core {
         match self.recorder().cloned() {
             None => self.launch(&cell),
             Some(recorder) => {
-                let (core, cell) = (Arc::clone(self), Arc::clone(&cell));
-                self.drive(Box::pin(async move {
-                    match catch(|| recorder.record(Change::Submitted(&cell.task))).await {
-                        Ok(()) => core.launch(&cell),
-                        Err(error) => reject(&cell, &error.to_string()),
-                    }
-                }));
+                let promised = Promised::new(&cell);
+                self.drive(Box::pin(promised.keep(recorder)));
             }
         }
         Ok(TaskHandle::new(cell))
@@ -273,6 +269,11 @@ impl Core {
         let attempt = Attempt::new(Run::First(Arc::clone(cell)));
         let options = cell.task.options();
         let mut inner = cell.lock();
+        if inner.is_claimed() {
+            // The executor's deadline came first.
+            drop(inner);
+            return drop(attempt);
+        }
         cell.emit(0, || EventKind::Submitted);
         inner.phase = Phase::Waiting;
         // Looked at under the lock: a stop that begins later finds the task waiting.
@@ -299,19 +300,24 @@ impl Core {
         if job.executor() != self.name() {
             return Err(AttachError::WrongExecutor(Box::new(job.clone())));
         }
-        let cell = self.live.get(job.id()).or_else(|| self.retained.get(job.id()));
-        let cell = cell.ok_or_else(|| AttachError::NotFound(Box::new(job.clone())))?;
-        cell.set_addressed();
-        Ok(TaskHandle::new(cell))
+        let alive = self.live.get(job.id()).filter(|cell| cell.is_promised());
+        alive
+            .or_else(|| self.retained.get(job.id()))
+            .filter(Cell::set_addressed)
+            .map(|cell| TaskHandle::new(cell))
+            .ok_or_else(|| AttachError::NotFound(Box::new(job.clone())))
     }
 
     pub(super) fn cancel(&self, id: TaskId) -> Cancel {
         self.live.get(id).map_or(Cancel::NotFound, |cell| cell.stop(StopReason::Cancel))
     }
 
+    /// Those that wait come first, so that none starts in the place of one that stops.
     pub(super) fn cancel_all(&self) -> usize {
-        let stopped = |cell: &Arc<Cell>| cell.stop(StopReason::Cancel) != Cancel::NotFound;
-        self.live.all().iter().filter(|cell| stopped(cell)).count()
+        let stopped = |cell: &&Arc<Cell>| cell.stop(StopReason::Cancel) != Cancel::NotFound;
+        let (waiting, running): (Vec<_>, Vec<_>) =
+            self.live.all().into_iter().partition(|cell| cell.state() == State::Pending);
+        waiting.iter().chain(&running).filter(stopped).count()
     }
 
     pub(super) fn status(&self) -> ExecutorStatus {
@@ -330,14 +336,6 @@ fn duplicate(id: TaskId) -> Refusal {
     Refusal::new(SubmitErrorKind::DuplicateId, format!("a task with the id {id} is alive already"))
 }
 
-fn reject(cell: &Arc<Cell>, cause: &str) {
-    if let Some(claim) = cell.claim(cell.lock()) {
-        let message = format!("the task could not be recorded: {cause}");
-        let kind = TaskErrorKind::Rejected(Rejection::NotRecorded);
-        claim.settle_elsewhere(Err(TaskError::new(kind, message)));
-    }
-}
-
 /// A task that is enrolled and not yet accepted.
 struct Enrolled<'a> {
     core: &'a Core,
@@ -354,6 +352,42 @@ impl Drop for Enrolled<'_> {
     fn drop(&mut self) {
         if let Some(cell) = self.cell.take() {
             self.core.withdraw(cell);
+        }
+    }
+}
+
+/// A task whose handle is out while its acceptance is being recorded.
+///
+/// Dropped before that is done, as by a backend that cannot run the recorder, it is rejected.
+struct Promised {
+    cell: Arc<Cell>,
+    /// Why it is not recorded, while it is not.
+    missing: Option<String>,
+}
+
+impl Promised {
+    fn new(cell: &Arc<Cell>) -> Self {
+        cell.lock().phase = Phase::Promised;
+        let missing = Some("the recorder was not run to its end".to_owned());
+        Self { cell: Arc::clone(cell), missing }
+    }
+
+    async fn keep(mut self, recorder: Arc<dyn Recorder>) {
+        let recorded = catch(|| recorder.record(Change::Submitted(&self.cell.task))).await;
+        self.missing = recorded.err().map(|error| error.to_string());
+        if self.missing.is_none() {
+            self.cell.core.launch(&self.cell);
+        }
+    }
+}
+
+impl Drop for Promised {
+    fn drop(&mut self) {
+        let Some(cause) = self.missing.take() else { return };
+        if let Some(claim) = self.cell.claim(self.cell.lock()) {
+            let message = format!("the task could not be recorded: {cause}");
+            let kind = TaskErrorKind::Rejected(Rejection::NotRecorded);
+            claim.reject(TaskError::new(kind, message));
         }
     }
 }

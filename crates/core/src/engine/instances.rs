@@ -1,12 +1,8 @@
 //! [`Instances`]: how many tasks of one name are alive.
 
-use std::{
-    collections::HashMap,
-    num::NonZeroU32,
-    sync::{Arc, Mutex},
-};
+use std::{collections::HashMap, num::NonZeroU32, sync::Arc};
 
-use crate::{Refusal, SubmitErrorKind, Task, TaskName, waiters::lock};
+use crate::{Refusal, SubmitErrorKind, Task, TaskName, sync::Mutex, waiters::lock};
 
 /// Counts the live tasks of names that have a limit.
 #[derive(Debug, Default)]

@@ -1,10 +1,7 @@
 //! [`Lifecycle`]: the executor's own life, from running to stopped.
 
 use std::{
-    sync::{
-        Arc, Mutex, Weak,
-        atomic::{AtomicU8, AtomicUsize, Ordering},
-    },
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
@@ -12,10 +9,15 @@ use super::{
     Close,
     cell::{Cell, StopReason},
     core::Core,
-    stop::abandoned,
+    stop::{abandoned, was_abandoned},
 };
 use crate::{
-    JoinSource, Phase, Shutdown, ShutdownMode, ShutdownReport, State, WorkerScope,
+    JoinSource, Outcome, Phase, Shutdown, ShutdownMode, ShutdownReport, State, WorkerScope,
+    blocking::awaiting,
+    sync::{
+        Mutex,
+        atomic::{AtomicU8, AtomicUsize, Ordering},
+    },
     timer::TimerKey,
     waiters::{WaitKey, Waiters, lock},
 };
@@ -60,7 +62,7 @@ struct Stop {
     token: Option<WorkerToken>,
 }
 
-const STUCK: &str = "its body did not stop by the executor's deadline";
+const STUCK: &str = "it had not stopped by the executor's deadline";
 
 const RUNNING: u8 = 0;
 const DRAINING: u8 = 1;
@@ -113,6 +115,7 @@ impl Core {
         }
         if mode == ShutdownMode::Abort {
             self.stop_running();
+            self.close_backend(Close::StopRunning);
         }
         self.close_if_idle();
     }
@@ -154,13 +157,14 @@ impl Core {
     }
 
     /// Counts what the stop itself has done to tasks.
-    pub(super) fn count_stopped(&self, stop: Option<StopReason>, state: State) {
-        let counter = match (stop, state) {
-            (Some(StopReason::Shutdown), State::Cancelled) => &self.lifecycle().cancelled,
-            (_, State::Lost) => &self.lifecycle().lost,
-            _ => return,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn count_stopped(&self, stop: Option<StopReason>, outcome: &Outcome) {
+        let lifecycle = self.lifecycle();
+        if stop == Some(StopReason::Shutdown) && outcome.state() == State::Cancelled {
+            lifecycle.cancelled.fetch_add(1, Ordering::Relaxed);
+        }
+        if lifecycle.phase() != Phase::Running && outcome.error().is_some_and(was_abandoned) {
+            lifecycle.lost.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// First what can be stopped is forced to.
@@ -169,7 +173,7 @@ impl Core {
         lock(&self.lifecycle().stop).mode = Some(ShutdownMode::Abort);
         self.stop_running();
         self.live().all().iter().for_each(Cell::force);
-        self.close_backend(Close::CancelQueued);
+        self.close_backend(Close::StopRunning);
         let core = Arc::clone(self);
         self.timer().after(margin, move || core.give_up_running(margin));
     }
@@ -177,7 +181,7 @@ impl Core {
     /// Then what still runs is given up, with its hooks and its record.
     fn give_up_running(self: &Arc<Self>, margin: Duration) {
         for cell in self.live().all() {
-            if cell.is_accepted()
+            if cell.is_promised()
                 && let Some(claim) = cell.claim(cell.lock())
             {
                 claim.settle_elsewhere(Err(abandoned(STUCK)));
@@ -193,7 +197,7 @@ impl Core {
     /// Last, what hangs in hooks or the recorder ends without them.
     fn end_now(self: &Arc<Self>) {
         self.close_backend(Close::Abandon);
-        for cell in self.live().all().iter().filter(|cell| cell.is_accepted()) {
+        for cell in self.live().all().iter().filter(|cell| cell.is_promised()) {
             cell.conclude(Err(abandoned(STUCK)));
         }
         self.stopped();
@@ -240,9 +244,9 @@ impl Core {
     /// Waits for the stop, unless the caller does not want to or would wait for itself.
     pub(super) async fn shutdown_report(&self, how: Shutdown) -> ShutdownReport {
         let lifecycle = self.lifecycle();
-        if how.waits() && WorkerScope::current() != Some(self.id()) {
+        if how.waits() && !WorkerScope::is_inside(self.id()) {
             let mut guard = WaitStopped { core: self, key: WaitKey::default() };
-            std::future::poll_fn(|cx| guard.poll(cx)).await;
+            awaiting(self.id(), std::future::poll_fn(|cx| guard.poll(cx))).await;
         }
         ShutdownReport {
             stopped: lifecycle.phase() == Phase::Stopped,
@@ -256,6 +260,7 @@ impl Core {
         if self.lifecycle().phase() == Phase::Running {
             self.begin_shutdown(Shutdown::cancel_pending(Duration::MAX));
         }
+        self.forget_retained();
     }
 }
 

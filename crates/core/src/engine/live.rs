@@ -3,14 +3,19 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasherDefault, Hasher},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
 };
 
 use super::cell::Cell;
-use crate::{JoinSource, State, TaskId, own_line::OwnLine, waiters::lock};
+use crate::{
+    JoinSource, State, TaskId,
+    own_line::OwnLine,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    waiters::lock,
+};
 
 /// More than the threads that meet here at one instant.
 const SHARDS: usize = 16;

@@ -2,11 +2,11 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
 
 use super::cell::Cell;
-use crate::{TaskId, waiters::lock};
+use crate::{TaskId, sync::Mutex, waiters::lock};
 
 /// The last ended tasks whose address was asked for; the oldest make room.
 #[derive(Debug)]
@@ -17,6 +17,7 @@ pub(super) struct Retained {
 
 #[derive(Debug, Default)]
 struct Kept {
+    closed: bool,
     by_id: HashMap<TaskId, Arc<Cell>>,
     order: VecDeque<TaskId>,
 }
@@ -28,6 +29,9 @@ impl Retained {
 
     pub(super) fn keep(&self, cell: &Arc<Cell>) {
         let mut kept = lock(&self.kept);
+        if kept.closed {
+            return;
+        }
         if kept.by_id.insert(cell.id(), Arc::clone(cell)).is_none() {
             kept.order.push_back(cell.id());
         }
@@ -35,6 +39,14 @@ impl Retained {
         let evicted = oldest.and_then(|id| kept.by_id.remove(&id));
         drop(kept);
         drop(evicted);
+    }
+
+    /// Keeps nothing from here on: what is kept holds the executor, and nobody can ask it any
+    /// more.
+    pub(super) fn close(&self) {
+        let kept =
+            std::mem::replace(&mut *lock(&self.kept), Kept { closed: true, ..Kept::default() });
+        drop(kept);
     }
 
     pub(super) fn get(&self, id: TaskId) -> Option<Arc<Cell>> {

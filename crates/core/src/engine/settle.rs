@@ -1,7 +1,7 @@
 //! [`Claim`]: the right, held by just one, to end an attempt.
 
 use std::{
-    sync::{Arc, MutexGuard},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Change, EventKind, LossReason, Outcome, Output, Payload, Report, TaskError, TaskErrorKind,
-    Timings, waiters::Wakers,
+    Timings, sync::MutexGuard, waiters::Wakers,
 };
 
 /// The right to end an attempt. Whoever gets it first decides how; everybody else is late.
@@ -37,21 +37,33 @@ enum Verdict {
 }
 
 impl Cell {
-    /// Claims the end of this attempt, if it is the current one.
+    /// Claims the end of this attempt, if it is the current one, for who has it in hand:
+    /// with its place, as it has left the backend.
     pub(super) fn claim_run(self: &Arc<Self>, run: &Run) -> Option<Claim> {
-        let inner = self.lock();
-        if inner.is_current(run) { self.claim(inner) } else { None }
+        let mut inner = self.lock();
+        if !inner.is_current(run) || inner.is_claimed() {
+            return None;
+        }
+        let has_place = std::mem::take(&mut inner.has_place);
+        Some(self.claim_unclaimed(inner, has_place))
     }
 
     /// Claims the end of a task that somebody else has not claimed before.
     pub(super) fn claim(self: &Arc<Self>, mut inner: MutexGuard<'_, Inner>) -> Option<Claim> {
-        let was = inner.phase;
-        if matches!(was, Phase::Settling { .. } | Phase::Ended(_)) {
+        if inner.is_claimed() {
             return None;
         }
-        inner.phase = Phase::Settling { was_running: was == Phase::Running };
         // A waiting attempt lies in a queue, and gives the place back when it leaves that.
-        let has_place = was != Phase::Waiting && std::mem::take(&mut inner.has_place);
+        let has_place = inner.phase != Phase::Waiting && std::mem::take(&mut inner.has_place);
+        Some(self.claim_unclaimed(inner, has_place))
+    }
+
+    fn claim_unclaimed(
+        self: &Arc<Self>,
+        mut inner: MutexGuard<'_, Inner>,
+        has_place: bool,
+    ) -> Claim {
+        inner.phase = Phase::Settling { was_running: inner.phase == Phase::Running };
         let claim = Claim {
             run: self.run(&inner),
             stop: inner.stop,
@@ -66,15 +78,15 @@ impl Cell {
         timers.into_iter().flatten().for_each(|key| {
             self.core.timer().cancel(key);
         });
-        Some(claim)
+        claim
     }
 
     /// Gives back the place of an attempt that left the backend after somebody else had
     /// claimed the end of its task.
     pub(super) fn release_place(&self, run: &Run) {
         let mut inner = self.lock();
-        let over = matches!(inner.phase, Phase::Settling { .. } | Phase::Ended(_));
-        if over && inner.is_current(run) && std::mem::take(&mut inner.has_place) {
+        let over = inner.is_claimed() && inner.is_current(run);
+        if over && std::mem::take(&mut inner.has_place) {
             drop(inner);
             self.core.admission().leave();
         }
@@ -95,7 +107,7 @@ impl Cell {
         let state = outcome.state();
         inner.phase = Phase::Ended(state);
         core.counts().ended(state);
-        core.count_stopped(inner.stop, state);
+        core.count_stopped(inner.stop, &outcome);
         let attempt = if inner.attempts == 0 { 0 } else { inner.number };
         self.emit(attempt, || EventKind::Finished { state, error: outcome.error().cloned() });
         // Before the end can be seen, so that whoever learns of it finds the instance free.
@@ -114,10 +126,15 @@ impl Cell {
         true
     }
 
-    /// Puts the task back to wait for its next attempt, in the place that it has.
+    /// Puts the task back to wait for its next attempt, in the place that it has, and gives
+    /// that attempt away if it is to start now.
     ///
     /// `Err`: it was asked to stop meanwhile, and ends instead.
-    fn retry(self: &Arc<Self>, error: &TaskError, delay: Duration) -> Result<(), StopReason> {
+    fn retry(
+        self: &Arc<Self>,
+        error: &TaskError,
+        delay: Duration,
+    ) -> Result<Option<Attempt>, StopReason> {
         let mut inner = self.lock();
         if inner.has_ended() {
             return Err(StopReason::Shutdown);
@@ -140,12 +157,10 @@ impl Cell {
         self.emit(last, || EventKind::Retrying { error: error.clone(), delay });
         let attempt = Attempt::new(Run::Later(run));
         if delay.is_zero() {
-            drop(inner);
-            self.core.start(attempt);
-        } else {
-            inner.rare().timers.due = Some(self.core.arm_start(attempt, delay));
+            return Ok(Some(attempt));
         }
-        Ok(())
+        inner.rare().timers.due = Some(self.core.arm_start(attempt, delay));
+        Ok(None)
     }
 }
 
@@ -190,16 +205,23 @@ impl Claim {
     }
 
     /// Ends the attempt, with the hooks and the recorder before the end is visible.
-    pub(super) async fn settle(mut self, result: Result<Payload, TaskError>) {
-        let verdict = self.verdict(result);
-        if self.cell().core.has_surroundings() {
-            let outcome = self.preview(&verdict);
-            self.verdict = Some(verdict);
-            self.tear_down(&outcome).await;
-            self.record(&outcome).await;
-            self.conclude_verdict();
-        } else {
-            self.conclude(verdict);
+    ///
+    /// The verdict is reached at once, so that it stands also when the future is dropped.
+    pub(super) fn settle(
+        mut self,
+        result: Result<Payload, TaskError>,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        self.verdict = Some(self.judge(result));
+        async move {
+            if self.cell().core.has_surroundings() {
+                self.tear_down().await;
+                self.record().await;
+                if self.is_to_retry() && !self.retry() {
+                    // The end that it comes to instead.
+                    self.record().await;
+                }
+            }
+            self.conclude();
         }
     }
 
@@ -209,25 +231,31 @@ impl Claim {
             let core = Arc::clone(&self.cell().core);
             core.drive(Box::pin(self.settle(result)));
         } else {
-            let verdict = self.verdict(result);
-            self.conclude(verdict);
+            self.verdict = Some(self.judge(result));
+            self.conclude();
         }
     }
 
-    fn conclude_verdict(&mut self) {
-        if let Some(verdict) = self.verdict.take() {
-            self.conclude(verdict);
-        }
+    /// Ends a task that was not accepted, so that there is nothing to tear down or to record.
+    pub(super) fn reject(mut self, error: TaskError) {
+        self.verdict = Some(Verdict::End(Err(error)));
+        self.conclude();
     }
 
-    fn conclude(&mut self, verdict: Verdict) {
+    fn is_to_retry(&self) -> bool {
+        matches!(self.verdict, Some(Verdict::Retry { .. }))
+    }
+
+    /// Carries the verdict out, unless that was done.
+    fn conclude(&mut self) {
+        if self.concluded || self.retry() {
+            return;
+        }
         self.concluded = true;
-        let result = match verdict {
-            Verdict::End(result) => result,
-            Verdict::Retry { error, delay } => match self.cell().retry(&error, delay) {
-                Ok(()) => return,
-                Err(reason) => Err(stopped(reason, self.cell().time_limit(), &error)),
-            },
+        let result = match self.verdict.take() {
+            Some(Verdict::End(result)) => result,
+            Some(Verdict::Retry { error, .. }) => Err(error),
+            None => Err(super::stop::abandoned("its end was interrupted")),
         };
         // Before the end is visible, so that whoever learns of it finds the room.
         if self.has_place {
@@ -236,8 +264,27 @@ impl Claim {
         self.cell().conclude(result);
     }
 
+    /// Begins the next attempt, if that is the verdict.
+    /// A task that was asked to stop meanwhile has none: the verdict is then that it ends.
+    fn retry(&mut self) -> bool {
+        let Some(Verdict::Retry { error, delay }) = &self.verdict else { return false };
+        match self.cell().retry(error, *delay) {
+            Ok(at_once) => {
+                self.concluded = true;
+                if let Some(attempt) = at_once {
+                    self.cell().core.start_next(attempt);
+                }
+            }
+            Err(reason) => {
+                let end = stopped(reason, self.cell().time_limit(), error);
+                self.verdict = Some(Verdict::End(Err(end)));
+            }
+        }
+        self.concluded
+    }
+
     /// What the result means, now that it is known why the body stopped.
-    fn verdict(&self, result: Result<Payload, TaskError>) -> Verdict {
+    fn judge(&self, result: Result<Payload, TaskError>) -> Verdict {
         let mut result = self.reinterpret(result);
         if let Some((output, over)) = self.run.close_streams() {
             if let (Some(limit), Ok(_)) = (over, &result) {
@@ -278,11 +325,11 @@ impl Claim {
     }
 
     /// Calls the hook that is owed; what goes wrong there is noted.
-    async fn tear_down(&mut self, outcome: &Outcome) {
+    async fn tear_down(&mut self) {
         let hooks = self.cell().core.hooks().cloned();
         let Some(hooks) = hooks.filter(|_| std::mem::take(&mut self.set_up)) else { return };
         let ctx = self.run.context();
-        let (inner, outcome) = (ctx.clone(), outcome.clone());
+        let (inner, outcome) = (ctx.clone(), self.preview());
         let teardown = Body::unstoppable(ctx, move || {
             Box::pin(async move {
                 hooks.teardown(&inner, &outcome).await.map_err(TaskError::from_error)
@@ -297,15 +344,16 @@ impl Claim {
         }
     }
 
-    /// Tells the recorder; a failure is noted.
-    async fn record(&self, outcome: &Outcome) {
+    /// Tells the recorder, with the notes of the teardown; a failure is noted.
+    async fn record(&self) {
         let Some(recorder) = self.cell().core.recorder() else { return };
         let task_id = self.cell().id();
-        let change = match &self.verdict {
-            Some(Verdict::Retry { error, delay }) => {
-                Change::Retrying { task_id, attempt: self.run.number(), error, delay: *delay }
-            }
-            Some(Verdict::End(_)) | None => Change::Finished { task_id, outcome },
+        let outcome;
+        let change = if let Some(Verdict::Retry { error, delay }) = &self.verdict {
+            Change::Retrying { task_id, attempt: self.run.number(), error, delay: *delay }
+        } else {
+            outcome = self.preview();
+            Change::Finished { task_id, outcome: &outcome }
         };
         if let Err(error) = catch(|| recorder.record(change)).await {
             tracing::error!(%task_id, %error, "a change could not be recorded");
@@ -318,10 +366,11 @@ impl Claim {
     }
 
     /// The outcome of this attempt, as hooks and recorder see it before it is final.
-    fn preview(&self, verdict: &Verdict) -> Outcome {
-        let result = match verdict {
-            Verdict::Retry { error, .. } => Err(error.clone()),
-            Verdict::End(result) => result.clone(),
+    fn preview(&self) -> Outcome {
+        let result = match &self.verdict {
+            Some(Verdict::Retry { error, .. }) => Err(error.clone()),
+            Some(Verdict::End(result)) => result.clone(),
+            None => Err(super::stop::abandoned("its end was interrupted")),
         };
         let cell = self.cell();
         let mut inner = cell.lock();
@@ -338,11 +387,7 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        if !self.concluded {
-            let lost = || Verdict::End(Err(super::stop::abandoned("its end was interrupted")));
-            let verdict = self.verdict.take().unwrap_or_else(lost);
-            self.conclude(verdict);
-        }
+        self.conclude();
     }
 }
 

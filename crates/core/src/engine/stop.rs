@@ -68,7 +68,7 @@ impl Cell {
                 self.request_stop(&run);
             }
             // Whoever accepts or settles it sees the reason before it goes on.
-            Phase::Enrolling | Phase::Settling { .. } | Phase::Ended(_) => {}
+            Phase::Enrolling | Phase::Promised | Phase::Settling { .. } | Phase::Ended(_) => {}
         }
         Cancel::Requested
     }
@@ -117,8 +117,12 @@ impl Cell {
         self.task.options().time_limit.unwrap_or_default()
     }
 
-    fn expire(self: &Arc<Self>) {
+    pub(super) fn expire(self: &Arc<Self>) {
         let mut inner = self.lock();
+        // The deadline may have been on its way while the first attempt failed.
+        if inner.number != self.first_attempt() {
+            return;
+        }
         match inner.phase {
             Phase::Waiting => {
                 let Some(claim) = self.claim(inner) else { return };
@@ -188,4 +192,9 @@ impl Cell {
 pub(super) fn abandoned(message: &str) -> TaskError {
     let lost = WorkerLost { reason: LossReason::Abandoned, ..WorkerLost::default() };
     TaskError::lost(lost, message)
+}
+
+/// Whether the error is that of a body that was given up.
+pub(super) fn was_abandoned(error: &TaskError) -> bool {
+    matches!(error.kind(), TaskErrorKind::WorkerLost(lost) if lost.reason == LossReason::Abandoned)
 }

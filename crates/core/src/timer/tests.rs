@@ -64,3 +64,18 @@ fn a_deadline_beyond_all_time_is_no_panic() {
     let (_clock, timer) = timer();
     timer.after(Duration::MAX, || {});
 }
+
+/// Each wake from idle left an entry behind, and made the next one look through all of them.
+#[test]
+fn many_wakes_from_idle_leave_nothing_behind() {
+    let timer = Timer::new(Clock::system());
+    let (send, receive) = mpsc::channel();
+    for _ in 0..2000 {
+        let send = send.clone();
+        timer.after(Duration::ZERO, move || send.send(()).unwrap());
+        receive.recv_timeout(SOON).unwrap();
+    }
+    let state = lock(&timer.shared.state);
+    assert!(state.deadlines.is_empty());
+    assert!(state.sleeper.places() <= 1, "{:?}", state.sleeper);
+}

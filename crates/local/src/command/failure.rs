@@ -74,7 +74,7 @@ pub(super) fn not_started(spec: &CommandSpec, path: &Path, error: &io::Error) ->
         Some(Errno::NOENT) if path.exists() => {
             not_executable_because(spec, "needs an interpreter or a loader that was not found")
         }
-        Some(Errno::NOENT | Errno::NOTDIR) => not_found(spec),
+        Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NAMETOOLONG) => not_found(spec),
         Some(Errno::NOEXEC) => {
             not_executable_because(spec, "is neither a program for this machine nor a script")
         }

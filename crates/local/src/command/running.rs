@@ -86,9 +86,8 @@ impl Running {
 
     /// Passes the streams on. Resolves when nobody can write any more, once it was asked to stop.
     fn poll_streams(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let Poll::Ready(Err(error)) = self.stdin.poll(cx) {
-            return Poll::Ready(Err(error));
-        }
+        // A program need not take its input before it ends.
+        let _ = self.stdin.poll(cx)?;
         let stdout = self.stdout.poll(cx)?;
         let stderr = self.stderr.poll(cx)?;
         if stdout.is_ready() && stderr.is_ready() { Poll::Ready(Ok(())) } else { Poll::Pending }

@@ -1,13 +1,14 @@
 //! What commands promise, tried with real programs.
 
 use std::{
-    env,
-    fmt::Write as _,
-    fs, io,
+    env, fs,
+    future::poll_fn,
+    io::{self, PipeReader, PipeWriter, Write as _, pipe},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process, str,
     sync::{Arc, OnceLock},
+    task::Poll,
     thread,
     time::{Duration, Instant},
 };
@@ -18,7 +19,10 @@ use outwork_core::{
     OutputSink, Progress, Rejection, StopLevel, StreamTarget, TaskContext, TaskError,
     TaskErrorKind, TaskId, TaskName, engine::CommandRunner,
 };
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    io::Errno,
+    process::{Pid, Signal, kill_process},
+};
 use tempfile::TempDir;
 use tokio::{
     runtime::{Builder, Runtime},
@@ -26,7 +30,13 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Commands, exit::Notice};
+use super::{
+    Commands,
+    exit::Notice,
+    failure::not_started,
+    launch::{OutputPipe, launch},
+    outlet::Outlet,
+};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const BY_THREAD: Commands = Commands { notice: Notice::Thread };
@@ -358,6 +368,37 @@ mod streams {
         assert!(folder.path().join("end").exists());
     }
 
+    /// What came through a pipe by its last read, which the runtime had no part in.
+    fn finished(reader: PipeReader, spare: PipeWriter) -> Bytes {
+        let host = Host::new(None);
+        let _runtime = runtime().enter();
+        let pipe = OutputPipe { reader, spare };
+        let mut outlet = Outlet::new(pipe, host.stdout.clone()).unwrap();
+        outlet.finish().unwrap();
+        host.stdout.close().0.bytes().unwrap()
+    }
+
+    #[test]
+    fn what_is_in_the_pipe_at_the_end_is_not_lost() {
+        let (reader, mut writer) = pipe().unwrap();
+        writer.write_all(b"last words").unwrap();
+        assert_eq!(&*finished(reader, writer), b"last words");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_comes_after_the_end_is_not_read() {
+        let (reader, writer) = pipe().unwrap();
+        let full = rustix::pipe::fcntl_setpipe_size(&writer, 1 << 20).unwrap();
+        let mut more = writer.try_clone().unwrap();
+        let for_ever = move || while more.write(&[0; 4096]).is_ok() {};
+        let for_ever = thread::Builder::new().spawn(for_ever).unwrap();
+        let is_full = || rustix::io::ioctl_fionread(&reader).unwrap() == full as u64;
+        wait_until("the pipe is full", is_full);
+        assert_eq!(finished(reader, writer).len(), full);
+        for_ever.join().unwrap();
+    }
+
     #[test]
     fn a_program_has_no_descriptors_but_its_streams() {
         // What was left open for us is left open for others.
@@ -495,6 +536,15 @@ mod start {
     }
 
     #[test]
+    fn what_the_system_lacks_is_no_fault_of_the_task() {
+        for lack in [Errno::AGAIN, Errno::NOMEM, Errno::MFILE, Errno::NFILE, Errno::IO] {
+            let error = not_started(&program("x"), Path::new("/bin/x"), &lack.into());
+            assert_eq!(error.kind(), &TaskErrorKind::Infrastructure, "{lack:?}");
+            assert!(!error.is_permanent());
+        }
+    }
+
+    #[test]
     fn a_missing_working_directory_is_not_taken_for_a_missing_program() {
         for directory in ["/no/such/directory", "/etc/passwd"] {
             for name in ["true", "/bin/true", "./true", "no-such-program"] {
@@ -547,15 +597,17 @@ mod start {
         let folder = tempfile::tempdir().unwrap();
         let path = executable(folder.path(), "busy", "#!/bin/sh\n");
         let writer = fs::OpenOptions::new().append(true).open(&path).unwrap();
-        let start = || Job::start(Commands::default(), CommandSpec::new(&*path).unwrap());
-        assert_eq!(start().end().kind(), TaskErrorKind::Infrastructure);
-        let cancelled = start();
+        let spec = || CommandSpec::new(&*path).unwrap();
+        let given_up = Job::start(Commands::default(), spec()).end();
+        assert_eq!(given_up.kind(), TaskErrorKind::Infrastructure);
+        let cancelled = Job::start(Commands::default(), spec());
         cancelled.raise(StopLevel::Requested);
         assert_eq!(cancelled.end().kind(), TaskErrorKind::Cancelled);
-        let patient = start();
-        thread::sleep(Duration::from_millis(80));
+        let mut patient = Commands::default().run(spec(), TaskContext::new(Host::new(None)));
+        let first_poll = poll_fn(|cx| Poll::Ready(patient.as_mut().poll(cx)));
+        assert!(runtime().block_on(first_poll).is_pending());
         drop(writer);
-        patient.end().ok();
+        runtime().block_on(patient).unwrap();
     }
 
     #[test]
@@ -596,7 +648,7 @@ mod start {
                 let (ctx, spec) = (TaskContext::new(Host::new(None)), spec());
                 runtime().block_on(async {
                     let start = Instant::now();
-                    let launched = super::super::launch::launch(&spec, &ctx).await.unwrap();
+                    let launched = launch(&spec, &ctx).await.unwrap();
                     let took = start.elapsed();
                     drop(launched);
                     took
@@ -710,7 +762,14 @@ mod stop {
         for commands in BOTH {
             let folder = tempfile::tempdir().unwrap();
             let line = r#"
-                sh -c 'trap "" TERM; echo $$ >> "$1/pids"; exec sleep 1000' sh "$1" &
+                (
+                    trap '' TERM
+                    sh -c 'echo $PPID' >> "$1/pids"
+                    while ! [ -e "$1/go" ]; do sleep 0.01; done
+                    echo late
+                    : > "$1/said"
+                    exec sleep 1000
+                ) &
                 while ! [ -s "$1/pids" ]; do sleep 0.01; done
                 echo $$ >> "$1/pids"
                 wait
@@ -720,12 +779,39 @@ mod stop {
             job.raise(StopLevel::Requested);
             // A zombie keeps the group's number from being given to another.
             wait_until("the program ended", || state(leader) == Some('Z'));
-            assert!(!job.end.is_finished() && !is_gone(child));
+            fs::write(folder.path().join("go"), "").unwrap();
+            wait_until("the child went on", || folder.path().join("said").exists());
             job.raise(StopLevel::Forced);
-            assert_eq!(job.end().kind(), TaskErrorKind::Cancelled);
+            let done = job.end();
+            assert_eq!(&*done.stdout, b"late\n");
+            assert_eq!(done.kind(), TaskErrorKind::Cancelled);
             assert_eq!(state(leader), None);
             wait_until("the child was killed", || is_gone(child));
         }
+    }
+
+    #[test]
+    fn a_group_that_ends_within_the_grace_needs_no_force() {
+        let folder = tempfile::tempdir().unwrap();
+        let line = r#"
+            (
+                trap '' TERM
+                : > "$1/ready"
+                while ! [ -e "$1/go" ]; do sleep 0.01; done
+                echo late
+            ) &
+            while ! [ -e "$1/ready" ]; do sleep 0.01; done
+            echo $$ > "$1/pids"
+            wait
+        "#;
+        let job = Job::start(Commands::default(), script(line, &folder));
+        let leader = pids(&folder, 1)[0];
+        job.raise(StopLevel::Requested);
+        wait_until("the program ended", || state(leader) == Some('Z'));
+        fs::write(folder.path().join("go"), "").unwrap();
+        let done = job.end();
+        assert_eq!(&*done.stdout, b"late\n");
+        assert_eq!(done.kind(), TaskErrorKind::Cancelled);
     }
 
     #[test]
@@ -787,14 +873,10 @@ mod stop {
             let outside = thread::Builder::new().spawn(move || handle.block_on(body)).unwrap();
             let tree = pids(&folder, 3);
             drop(short);
-            if let Notice::Best = commands.notice {
-                let error = outside.join().unwrap().unwrap_err();
-                assert_eq!(error.kind(), &TaskErrorKind::Infrastructure);
-                wait_until("the group is gone", || tree.iter().all(|pid| is_gone(*pid)));
-            }
-            tree.iter().for_each(|pid| {
-                let _ = kill_process(Pid::from_raw(*pid).unwrap(), Signal::KILL);
-            });
+            let error = outside.join().unwrap().unwrap_err();
+            assert_eq!(error.kind(), &TaskErrorKind::Infrastructure);
+            wait_until("the group is gone", || tree.iter().all(|pid| is_gone(*pid)));
+            wait_until("the program was reaped", || state(tree[0]).is_none());
         }
     }
 }
@@ -817,7 +899,7 @@ mod leaks {
         let mut all = String::new();
         for thread in fs::read_dir("/proc/self/task").unwrap() {
             let path = thread.unwrap().path().join("children");
-            let _ = write!(all, "{}", fs::read_to_string(path).unwrap_or_default());
+            all += &fs::read_to_string(path).unwrap_or_default();
         }
         all
     }

@@ -1,6 +1,7 @@
 //! [`LoopBackend`]: the loops and the threads beside them, as the engine sees them.
 
 use std::{
+    cell::Cell,
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
@@ -53,6 +54,18 @@ pub(super) struct Shared {
     pub(super) watch: Watch,
     token: Mutex<Option<WorkerToken>>,
     closed: AtomicBool,
+    /// What runs is made to stop, and what starts all the same.
+    stops_running: AtomicBool,
+}
+
+thread_local! {
+    /// The pool whose loop runs on this thread.
+    static LOOP_OF: Cell<Option<ExecutorId>> = const { Cell::new(None) };
+}
+
+/// Whether this thread runs a loop of that pool, so that blocking here would stop it.
+pub(super) fn is_loop_of(pool: ExecutorId) -> bool {
+    LOOP_OF.get() == Some(pool)
 }
 
 impl LoopBackend {
@@ -74,6 +87,7 @@ impl LoopBackend {
             watch: Watch::new(&settings),
             token: Mutex::new(Some(pool.token.clone())),
             closed: AtomicBool::new(false),
+            stops_running: AtomicBool::new(false),
         });
         // Dropped on an early return, it closes those that were started.
         let started = CloseOnDrop(Some(&shared));
@@ -192,27 +206,33 @@ impl Shared {
         runtime: &LocalRuntime,
     ) {
         let _scope = WorkerScope::enter(self.id, Arc::new(NoSpares(self.id)));
+        LOOP_OF.set(Some(self.id));
         let _leaving = ForgetToken(Arc::clone(&generation));
         runtime.block_on(LocalLoop::new(self, slot, generation).serve());
     }
 
-    /// Puts another thread in charge of a loop that is stuck.
-    pub(super) fn replace(self: &Arc<Self>, slot: &Arc<LoopSlot>) {
+    /// Puts another thread in charge of a loop that is stuck. When there can be none, the loop
+    /// stays as it is, and whoever looks at it next tries again.
+    pub(super) fn replace(self: &Arc<Self>, slot: &Arc<LoopSlot>, stuck: &Arc<Generation>) {
         let token = self.token.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(token) = token else { return };
         let next = Generation::new(token);
-        let old = slot.succeed(Arc::clone(&next));
-        old.replace();
-        slot.set_stalled(false);
-        tracing::warn!(worker = %slot.name, "an event loop is stuck and gets another thread");
-        if let Err(error) = self.start_loop(slot, next) {
+        if let Err(error) = self.start_loop(slot, Arc::clone(&next)) {
             tracing::error!(%error, worker = %slot.name, "a stuck loop could not be replaced");
-            slot.set_stalled(true);
+            return next.forget_token();
+        }
+        if slot.succeed(stuck, &next) {
+            slot.set_stalled(false);
+            tracing::warn!(worker = %slot.name, "an event loop is stuck and gets another thread");
         }
     }
 
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn stops_running(&self) -> bool {
+        self.stops_running.load(Ordering::SeqCst)
     }
 
     fn close(&self, how: Close) {
@@ -223,9 +243,17 @@ impl Shared {
         if how >= Close::CancelQueued {
             self.cancel_queued();
         }
-        if how == Close::Abandon {
-            self.slots.iter().for_each(|slot| slot.generation().abandon(&self.hub));
+        if how >= Close::StopRunning {
+            self.stops_running.store(true, Ordering::SeqCst);
+            self.generations().for_each(|generation| generation.stop());
         }
+        if how == Close::Abandon {
+            self.generations().for_each(|generation| generation.abandon(&self.hub));
+        }
+    }
+
+    fn generations(&self) -> impl Iterator<Item = Arc<Generation>> {
+        self.slots.iter().flat_map(|slot| slot.generations())
     }
 }
 
@@ -258,12 +286,15 @@ impl Backend for LoopBackend {
     }
 
     fn abandon(&self, key: AttemptKey) -> bool {
-        let running = self.shared.slots.iter().find(|slot| slot.generation().runs(key));
-        let Some(slot) = running else { return self.threads.abandon(key) };
-        if slot.generation().is_polling() {
-            self.shared.replace(slot);
+        for slot in &self.shared.slots {
+            let generations = slot.generations();
+            let Some(generation) = generations.iter().find(|one| one.runs(key)) else { continue };
+            if generation.is_polling() && !generation.is_replaced() {
+                self.shared.replace(slot, generation);
+            }
+            return true;
         }
-        true
+        self.threads.abandon(key)
     }
 
     fn drive(&self, future: BoxFuture<'static, ()>) {

@@ -9,7 +9,9 @@ use outwork_core::{
 use serde::{Deserialize, Serialize};
 
 use super::{EventLoopPool, backend::LoopBackend};
-use crate::settings::{default_limit, default_workers, engine_setters};
+use crate::settings::{
+    check_common, check_workers, default_limit, default_workers, engine_setters,
+};
 
 /// The settings of an event-loop pool, as they stand in a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,13 +48,8 @@ impl EventLoopSettings {
     }
 
     fn check(&self) -> Result<(), BuildError> {
-        if self.loops == Some(0) {
-            return Err(BuildError::zero("loops"));
-        }
-        if self.limit == Some(0) {
-            return Err(BuildError::zero("limit"));
-        }
-        Ok(())
+        check_workers("loops", self.size())?;
+        check_common(&self.name, self.limit)
     }
 }
 
@@ -117,7 +114,8 @@ impl EventLoopPoolBuilder {
     ///
     /// # Errors
     ///
-    /// When a number is 0, or the system refuses a thread or a descriptor.
+    /// When a number is 0 or beyond reason, no thread can have the name, or the system refuses
+    /// a thread or a descriptor.
     pub fn build(self) -> Result<EventLoopPool, BuildError> {
         let Self { settings, registry, engine, kind } = self;
         settings.check()?;

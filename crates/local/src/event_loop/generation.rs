@@ -16,7 +16,7 @@ use std::{
 
 use outwork_core::{
     EventHub,
-    engine::{Attempt, AttemptKey, WorkerToken},
+    engine::{Attempt, AttemptKey, WorkerToken, contain_drop},
 };
 use slab::Slab;
 use tokio::{sync::Notify, task};
@@ -36,7 +36,8 @@ pub(super) struct Generation {
     /// Odd while a task is being polled. Only the loop's thread writes it.
     beat: AtomicU64,
     replaced: AtomicBool,
-    leave: Notify,
+    /// Makes the thread look around.
+    wake: Notify,
     token: Mutex<Option<WorkerToken>>,
     /// What has started and not ended, for those who have to end it when the thread does not.
     started: Mutex<Slab<Arc<dyn Spawnable>>>,
@@ -46,10 +47,14 @@ pub(super) struct Generation {
 
 impl Generation {
     pub(super) fn new(token: WorkerToken) -> Arc<Self> {
+        // Each counts from a number of its own, so that a poll here is never taken for one that
+        // was seen there.
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        const APART: u64 = 1 << 40;
         Arc::new(Self {
-            beat: AtomicU64::new(0),
+            beat: AtomicU64::new(NEXT.fetch_add(APART, Ordering::Relaxed)),
             replaced: AtomicBool::new(false),
-            leave: Notify::new(),
+            wake: Notify::new(),
             token: Mutex::new(Some(token)),
             started: Mutex::default(),
             limited: Mutex::default(),
@@ -72,10 +77,15 @@ impl Generation {
     /// Another thread is in charge now.
     pub(super) fn replace(&self) {
         self.replaced.store(true, Ordering::Release);
-        self.leave.notify_one();
+        self.wake();
     }
 
-    fn is_replaced(&self) -> bool {
+    /// Makes the thread look at the intake, and whether it is still in charge.
+    pub(super) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    pub(super) fn is_replaced(&self) -> bool {
         self.replaced.load(Ordering::Acquire)
     }
 
@@ -84,13 +94,31 @@ impl Generation {
         locked(&self.limited).contains(&key)
     }
 
+    /// Makes everything stop that has started here, as far as it comes to an await.
+    pub(super) fn stop(&self) {
+        self.for_each_started(|work| work.stop());
+    }
+
     /// Gives everything up that has started here.
     pub(super) fn abandon(&self, hub: &EventHub) {
         self.replace();
+        self.for_each_started(|work| work.lose(hub));
+        self.forget_token();
+    }
+
+    fn for_each_started(&self, act: impl Fn(&dyn Spawnable)) {
         let started: Vec<_> =
             locked(&self.started).iter().map(|(_, work)| Arc::clone(work)).collect();
-        started.iter().for_each(|work| work.lose(hub));
-        self.forget_token();
+        for work in started {
+            act(&*work);
+            // The last reference may drop a result of the user's.
+            contain_drop(work);
+        }
+    }
+
+    /// Whether the thread is gone, or nobody waits for it any more.
+    pub(super) fn has_left(&self) -> bool {
+        locked(&self.token).is_none()
     }
 
     pub(super) fn forget_token(&self) {
@@ -146,13 +174,15 @@ impl LocalLoop {
     }
 
     async fn next(&self) -> Option<Work> {
-        if self.generation.is_replaced() {
-            return None;
-        }
-        tokio::select! {
-            biased;
-            () = self.generation.leave.notified() => None,
-            work = self.slot.intake.recv() => work.ok(),
+        loop {
+            if self.generation.is_replaced() {
+                return None;
+            }
+            tokio::select! {
+                biased;
+                () = self.generation.wake.notified() => {}
+                work = self.slot.intake.recv() => return work.ok(),
+            }
         }
     }
 
@@ -239,8 +269,14 @@ impl Started {
         Self { here: Rc::clone(here), has_place: false, listed: None, limited: None }
     }
 
+    /// Lists the work for those who stop the pool.
     pub(super) fn register(&mut self, work: Arc<dyn Spawnable>) {
-        self.listed = Some(locked(&self.here.generation.started).insert(work));
+        let key = locked(&self.here.generation.started).insert(Arc::clone(&work));
+        self.listed = Some(key);
+        // Either whoever stops the pool sees the work, or it is seen here that the pool stops.
+        if self.here.shared.stops_running() {
+            work.stop();
+        }
     }
 
     fn limit(&mut self, key: AttemptKey) {
@@ -262,7 +298,7 @@ impl Drop for Started {
         let here = &self.here;
         if let Some(key) = self.listed {
             let work = locked(&here.generation.started).remove(key);
-            drop(work);
+            contain_drop(work);
         }
         if let Some(key) = self.limited {
             locked(&here.generation.limited).remove(&key);

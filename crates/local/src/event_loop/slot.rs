@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
@@ -31,7 +31,16 @@ pub(super) struct LoopSlot {
     /// What was given to this loop and has not ended.
     load: CachePadded<AtomicUsize>,
     stalled: AtomicBool,
-    generation: Mutex<Arc<Generation>>,
+    /// Another thread took over once. The old one may still count among those who wait at the
+    /// intake, and be told of work that it never comes to take.
+    was_replaced: AtomicBool,
+    generations: Mutex<Generations>,
+}
+
+struct Generations {
+    current: Arc<Generation>,
+    /// Those that were replaced, until they have left.
+    retired: Vec<Arc<Generation>>,
 }
 
 impl LoopSlot {
@@ -43,17 +52,25 @@ impl LoopSlot {
             intake,
             load: CachePadded::default(),
             stalled: AtomicBool::new(false),
-            generation: Mutex::new(first),
+            was_replaced: AtomicBool::new(false),
+            generations: Mutex::new(Generations { current: first, retired: Vec::new() }),
         })
     }
 
     /// Gives work to the loop; `Err` when the pool is closed.
     pub(super) fn push(&self, work: Work) -> Result<(), Work> {
-        self.load.fetch_add(1, Ordering::Relaxed);
+        // Sequentially consistent with the watch, which stops to look when there is no load.
+        self.load.fetch_add(1, Ordering::SeqCst);
         self.send.try_send(work).map_err(|refused| {
             self.unload();
             refused.into_inner()
-        })
+        })?;
+        // Sequentially consistent with `succeed`: either the thread that takes over finds the
+        // work when it first looks, or it is seen here that it has to be told.
+        if self.was_replaced.load(Ordering::SeqCst) {
+            self.generation().wake();
+        }
+        Ok(())
     }
 
     /// Work has ended, or left without being started.
@@ -62,7 +79,7 @@ impl LoopSlot {
     }
 
     pub(super) fn load(&self) -> usize {
-        self.load.load(Ordering::Relaxed)
+        self.load.load(Ordering::SeqCst)
     }
 
     pub(super) fn is_stalled(&self) -> bool {
@@ -80,13 +97,37 @@ impl LoopSlot {
 
     /// The thread that serves the loop now.
     pub(super) fn generation(&self) -> Arc<Generation> {
-        Arc::clone(&self.generation.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.lock().current)
     }
 
-    /// Puts another thread in charge; the old one serves only what it had started.
-    pub(super) fn succeed(&self, next: Arc<Generation>) -> Arc<Generation> {
-        let mut generation = self.generation.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *generation, next)
+    /// All threads that have something of this loop's, the one that serves it now first.
+    pub(super) fn generations(&self) -> Vec<Arc<Generation>> {
+        let generations = self.lock();
+        let retired = generations.retired.iter().cloned();
+        std::iter::once(Arc::clone(&generations.current)).chain(retired).collect()
+    }
+
+    /// Puts a thread in charge that serves the intake already. The one that is stuck then
+    /// serves only what it had started; whether it was still in charge.
+    pub(super) fn succeed(&self, stuck: &Arc<Generation>, next: &Arc<Generation>) -> bool {
+        self.was_replaced.store(true, Ordering::SeqCst);
+        let mut generations = self.lock();
+        generations.retired.retain(|generation| !generation.has_left());
+        let in_charge = Arc::ptr_eq(&generations.current, stuck);
+        let retired = if in_charge {
+            std::mem::replace(&mut generations.current, Arc::clone(next))
+        } else {
+            Arc::clone(next)
+        };
+        generations.retired.push(Arc::clone(&retired));
+        drop(generations);
+        retired.replace();
+        self.generation().wake();
+        in_charge
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Generations> {
+        self.generations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -30,8 +30,10 @@ pub(super) struct Spawned<M, T> {
 pub(super) trait Spawnable: Send + Sync {
     /// Starts it on the loop of this thread, unless it was cancelled.
     fn start(self: Arc<Self>, here: &Rc<LocalLoop>);
-    /// Ends it without starting it.
+    /// Ends it without starting it, when it has left the queue.
     fn cancel_queued(&self, pool: &EventHub);
+    /// Makes it stop at its next await.
+    fn stop(&self);
     /// Ends it although it runs.
     fn lose(&self, pool: &EventHub);
 }
@@ -56,18 +58,23 @@ where
     /// The handle of a future that came too late.
     pub(super) fn rejected(executor: ExecutorId, hub: &EventHub, make: M) -> TaskHandle<T> {
         let spawned = Self::new(executor, hub, make);
-        spawned.end_queued(hub, anonymous::rejected());
+        let error = anonymous::rejected();
+        if spawned.end_queued(&error) {
+            spawned.anonymous.emit_end(hub, &error);
+        }
         TaskHandle::new(spawned)
     }
 
-    fn end_queued(&self, hub: &EventHub, error: TaskError) -> bool {
-        let state = error.state();
-        let Ok(make) = self.cell.complete_pending(Outcome::bare(Err(error.clone()))) else {
-            return false;
-        };
-        contain_drop(make);
-        self.anonymous.emit(hub, || EventKind::Finished { state, error: Some(error) });
-        true
+    /// Ends it if it has not begun; whether that was so. The pool's readers are still to be told.
+    fn end_queued(&self, error: &TaskError) -> bool {
+        match self.cell.complete_pending(Outcome::bare(Err(error.clone()))) {
+            Err(_begun) => false,
+            Ok(make) => {
+                contain_drop(make);
+                self.anonymous.emit_own_end(error);
+                true
+            }
+        }
     }
 
     fn end(&self, hub: &EventHub, result: Result<T, TaskError>) {
@@ -123,7 +130,7 @@ where
 {
     fn start(self: Arc<Self>, here: &Rc<LocalLoop>) {
         let mut started = Started::new(here);
-        let Some(make) = self.cell.begin() else { return };
+        let Some(make) = self.cell.begin() else { return self.cancel_queued(&started.hub()) };
         started.register(Arc::clone(&self) as Arc<dyn Spawnable>);
         here.spawn(async move {
             let hub = started.hub();
@@ -137,7 +144,15 @@ where
     }
 
     fn cancel_queued(&self, pool: &EventHub) {
-        self.end_queued(pool, TaskError::cancelled());
+        let error = TaskError::cancelled();
+        // It is cancelled now, or was by its handle.
+        if self.end_queued(&error) || self.state() == State::Cancelled {
+            self.anonymous.emit_end(pool, &error);
+        }
+    }
+
+    fn stop(&self) {
+        self.stop.raise(StopLevel::Forced);
     }
 
     fn lose(&self, pool: &EventHub) {
@@ -172,7 +187,7 @@ where
     }
 
     fn cancel(self: Arc<Self>) -> Cancel {
-        if self.end_queued(&EventHub::new(), TaskError::cancelled()) {
+        if self.end_queued(&TaskError::cancelled()) {
             return Cancel::Confirmed;
         }
         if self.state().is_final() {

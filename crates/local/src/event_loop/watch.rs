@@ -43,7 +43,7 @@ impl Watch {
 
     /// Begins to look, unless somebody does already.
     pub(super) fn arm(&self, shared: &Arc<Shared>) {
-        if self.armed.load(Ordering::Relaxed) || self.armed.swap(true, Ordering::SeqCst) {
+        if self.armed.load(Ordering::SeqCst) || self.armed.swap(true, Ordering::SeqCst) {
             return;
         }
         self.look_later(shared);
@@ -88,7 +88,7 @@ impl Watch {
             tracing::warn!(worker = %slot.name, stalled, "the state of an event loop changed");
         }
         if stalled && stuck_for >= self.replace_after && !shared.is_closed() {
-            shared.replace(slot);
+            shared.replace(slot, &generation);
         }
     }
 }

@@ -4,13 +4,13 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU8, Ordering},
+        atomic::{AtomicU8, Ordering},
     },
 };
 
 use outwork_core::{
     Admission, BoxFuture, BuildError, Capabilities, EventHub, ExecutorConfig, Priority,
-    blocking::{ExecutorId, block_on},
+    blocking::ExecutorId,
     engine::{Attempt, AttemptKey, Backend, Close, Surroundings},
 };
 
@@ -20,7 +20,7 @@ use super::{
     queue::{Queue, Turn},
     roster::Roster,
 };
-use crate::{command::Commands, room::Place, runtime};
+use crate::{command::Commands, room::Place, runtime, settings::check_workers};
 
 /// The queue and the threads of a pool.
 #[derive(Debug)]
@@ -39,8 +39,6 @@ pub(super) struct Shared {
     pub(super) roster: Roster,
     pub(super) commands: Commands,
     closing: AtomicU8,
-    /// The last thread has left; what comes now is nobody's.
-    deserted: AtomicBool,
 }
 
 /// What waits for a thread.
@@ -52,6 +50,8 @@ pub(super) enum Job {
 const OPEN: u8 = 0;
 const DRAINING: u8 = 1;
 const CANCELLING: u8 = 2;
+/// The last thread has left; what comes now is nobody's.
+const DESERTED: u8 = 3;
 
 impl ThreadBackend {
     pub(crate) fn new(
@@ -67,10 +67,11 @@ impl ThreadBackend {
             roster: Roster::new(&settings, pool.token),
             commands: Commands::default(),
             closing: AtomicU8::new(OPEN),
-            deserted: AtomicBool::new(false),
         });
-        shared.start_minimum()?;
-        Ok(Self { shared, settings })
+        let backend = Self { shared, settings };
+        // Threads that were started for a pool that cannot be built have to leave again.
+        backend.shared.start_minimum().inspect_err(|_| backend.close(Close::CancelQueued))?;
+        Ok(backend)
     }
 
     pub(super) fn enqueue_closure(&self, closure: Arc<dyn QueuedClosure>) {
@@ -78,12 +79,15 @@ impl ThreadBackend {
     }
 
     pub(super) fn resize(&self, workers: usize) -> Result<(), BuildError> {
-        if workers == 0 {
-            return Err(BuildError::zero("workers"));
-        }
+        check_workers("workers", workers)?;
         self.shared.roster.resize(workers);
         self.shared.queue.nudge();
-        self.shared.start_minimum()
+        if !self.shared.may_grow() {
+            return Ok(());
+        }
+        self.shared.start_minimum()?;
+        self.shared.grow_for_queue();
+        Ok(())
     }
 }
 
@@ -94,9 +98,9 @@ impl Shared {
         if self.roster.is_short_of_threads() && self.may_grow() {
             self.start_one();
         }
-        // Sequentially consistent with `desert`: either the last thread sees the job,
-        // or it is seen here that there is no thread any more.
-        if self.deserted.load(Ordering::SeqCst) {
+        // Sequentially consistent with `close` and `desert`: either they see the job, or it is
+        // seen here that nothing is to begin any more.
+        if self.closing.load(Ordering::SeqCst) >= CANCELLING {
             self.cancel_queued();
         }
     }
@@ -107,11 +111,11 @@ impl Shared {
     }
 
     pub(super) fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Acquire) != OPEN
+        self.closing.load(Ordering::SeqCst) != OPEN
     }
 
     pub(super) fn may_grow(&self) -> bool {
-        self.closing.load(Ordering::Acquire) < CANCELLING
+        self.closing.load(Ordering::SeqCst) < CANCELLING
     }
 
     pub(super) fn cancel_queued(&self) {
@@ -130,22 +134,28 @@ impl Shared {
 
     /// The last thread has left a pool that is closed.
     pub(super) fn desert(&self) {
-        self.deserted.store(true, Ordering::SeqCst);
+        self.closing.store(DESERTED, Ordering::SeqCst);
         self.cancel_queued();
+        self.roster.forget_token();
+    }
+
+    /// A pool that closes may have no thread, or none that can be expected to leave.
+    fn desert_if_empty(&self) {
+        if self.is_closing() && self.roster.is_empty() {
+            self.desert();
+        }
     }
 
     fn close(&self, how: Close) {
         let closing = if how == Close::Drain { DRAINING } else { CANCELLING };
-        self.closing.fetch_max(closing, Ordering::AcqRel);
+        self.closing.fetch_max(closing, Ordering::SeqCst);
         if how >= Close::CancelQueued {
             self.cancel_queued();
         }
         if how == Close::Abandon {
             self.roster.abandon_all(&self.hub);
         }
-        if self.roster.is_empty() {
-            self.desert();
-        }
+        self.desert_if_empty();
         self.queue.nudge();
     }
 }
@@ -161,14 +171,14 @@ impl Backend for ThreadBackend {
         if given_up && self.shared.may_grow() {
             self.shared.start_one();
         }
+        if given_up {
+            self.shared.desert_if_empty();
+        }
         given_up
     }
 
     fn drive(&self, future: BoxFuture<'static, ()>) {
-        match runtime::shared() {
-            Ok(runtime) => drop(runtime.spawn(future)),
-            Err(_) => block_on(future),
-        }
+        runtime::drive(future);
     }
 
     fn close(&self, how: Close) {

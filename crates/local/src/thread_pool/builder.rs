@@ -9,7 +9,9 @@ use outwork_core::{
 use serde::{Deserialize, Serialize};
 
 use super::{ThreadBackend, ThreadPool};
-use crate::settings::{default_limit, default_workers, engine_setters};
+use crate::settings::{
+    check_common, check_workers, default_limit, default_workers, engine_setters,
+};
 
 /// The settings of a thread pool, as they stand in a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,18 +47,9 @@ impl ThreadPoolSettings {
         self.workers.unwrap_or_else(default_workers)
     }
 
-    pub(super) fn minimum(&self) -> usize {
-        self.min_workers.unwrap_or(usize::MAX).min(self.size())
-    }
-
     fn check(&self) -> Result<(), BuildError> {
-        if self.workers == Some(0) {
-            return Err(BuildError::zero("workers"));
-        }
-        if self.limit == Some(0) {
-            return Err(BuildError::zero("limit"));
-        }
-        Ok(())
+        check_workers("workers", self.size())?;
+        check_common(&self.name, self.limit)
     }
 }
 
@@ -113,7 +106,8 @@ impl ThreadPoolBuilder {
     ///
     /// # Errors
     ///
-    /// When a number is 0, or the system refuses a thread.
+    /// When a number is 0 or beyond reason, no thread can have the name, or the system refuses
+    /// a thread.
     pub fn build(self) -> Result<ThreadPool, BuildError> {
         let Self { settings, registry, engine } = self;
         settings.check()?;

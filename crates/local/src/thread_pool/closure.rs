@@ -25,7 +25,7 @@ pub(super) struct Closure<F, T> {
 pub(super) trait QueuedClosure: Send + Sync {
     /// Runs the function, unless it was cancelled, and calls `free` before its end is visible.
     fn run(&self, here: Here<'_>, free: &mut dyn FnMut());
-    /// Ends it without running it.
+    /// Ends it without running it, when it has left the queue.
     fn cancel_queued(&self, pool: &EventHub);
     /// Ends it although it runs.
     fn lose(&self, pool: &EventHub);
@@ -53,18 +53,20 @@ where
     /// The handle of a closure that came too late.
     pub(super) fn rejected(executor: ExecutorId, hub: &EventHub, run: F) -> TaskHandle<T> {
         let closure = Self::new(executor, hub, run);
-        closure.end_queued(hub, anonymous::rejected());
+        let error = anonymous::rejected();
+        if closure.end_queued(&error) {
+            closure.anonymous.emit_end(hub, &error);
+        }
         TaskHandle::new(closure)
     }
 
-    /// Ends it if it has not begun; whether that was so.
-    fn end_queued(&self, hub: &EventHub, error: TaskError) -> bool {
-        let state = error.state();
+    /// Ends it if it has not begun; whether that was so. The pool's readers are still to be told.
+    fn end_queued(&self, error: &TaskError) -> bool {
         match self.cell.complete_pending(Outcome::bare(Err(error.clone()))) {
             Err(_begun) => false,
             Ok(run) => {
                 contain_drop(run);
-                self.anonymous.emit(hub, || EventKind::Finished { state, error: Some(error) });
+                self.anonymous.emit_own_end(error);
                 true
             }
         }
@@ -88,7 +90,7 @@ where
     T: Send + 'static,
 {
     fn run(&self, here: Here<'_>, free: &mut dyn FnMut()) {
-        let Some(run) = self.cell.begin() else { return };
+        let Some(run) = self.cell.begin() else { return self.cancel_queued(here.hub) };
         let worker = || Some(Arc::clone(here.worker));
         self.anonymous.emit(here.hub, || EventKind::Started { worker: worker() });
         let result = contain(run);
@@ -97,7 +99,11 @@ where
     }
 
     fn cancel_queued(&self, pool: &EventHub) {
-        self.end_queued(pool, TaskError::cancelled());
+        let error = TaskError::cancelled();
+        // It is cancelled now, or was by its handle.
+        if self.end_queued(&error) || self.state() == State::Cancelled {
+            self.anonymous.emit_end(pool, &error);
+        }
     }
 
     fn lose(&self, pool: &EventHub) {
@@ -130,9 +136,8 @@ where
         self.cell.state()
     }
 
-    /// The pool's readers are told by the worker that takes the dead entry out of the queue.
     fn cancel(self: Arc<Self>) -> Cancel {
-        if self.end_queued(&EventHub::new(), TaskError::cancelled()) {
+        if self.end_queued(&TaskError::cancelled()) {
             Cancel::Confirmed
         } else if self.state().is_final() {
             Cancel::NotFound

@@ -117,8 +117,22 @@ impl<J> Queue<J> {
     }
 
     /// Wakes one worker that waits.
+    ///
+    /// Whoever receives the nudge looks around: for a job, and whether the pool closes or
+    /// shrinks. One that goes off with a job instead [nudges](Self::nudge) the next, because
+    /// the nudge may have been about something else: a job of low priority, which wakes nobody
+    /// who does not know yet that there are such.
     pub(super) fn nudge(&self) {
         self.tickets.send(Ticket::Nudge);
+    }
+
+    /// How many jobs wait, nudges counted as well.
+    pub(super) fn len(&self) -> usize {
+        self.tickets.receive.len() + self.low.receive.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.tickets.receive.is_empty() && self.low.receive.is_empty()
     }
 
     /// Takes a job if there is one now.
@@ -127,13 +141,18 @@ impl<J> Queue<J> {
         if last_first && let Ok(job) = self.low.receive.try_recv() {
             return Some(job);
         }
-        loop {
+        let mut nudged = false;
+        let job = loop {
             match self.tickets.receive.try_recv() {
-                Ok(Ticket::Nudge) => {}
-                Ok(ticket) => return Some(self.redeem(ticket, last_first)),
-                Err(_empty) => return self.low.receive.try_recv().ok(),
+                Ok(Ticket::Nudge) => nudged = true,
+                Ok(ticket) => break Some(self.redeem(ticket, last_first)),
+                Err(_empty) => break self.low.receive.try_recv().ok(),
             }
+        };
+        if nudged && job.is_some() {
+            self.nudge();
         }
+        job
     }
 
     /// Waits for a job, for ever or for a while.
@@ -171,11 +190,12 @@ impl<J> Queue<J> {
     /// Turns a ticket into the most urgent job that is there, or now and then the least.
     fn redeem(&self, ticket: Ticket<J>, last_first: bool) -> J {
         match ticket {
-            Ticket::Job(job) if last_first || self.laned.load(Ordering::Acquire) == 0 => job,
+            Ticket::Job(job) if self.laned.load(Ordering::Acquire) == 0 => job,
+            // Those of normal priority that lie in a lane came before this one.
             Ticket::Job(job) => {
                 let mut lanes = self.lanes();
                 lanes.normal.push_back(job);
-                lanes.pop(false)
+                lanes.pop(last_first)
             }
             Ticket::Lane | Ticket::Nudge => {
                 self.laned.fetch_sub(1, Ordering::AcqRel);
@@ -224,6 +244,33 @@ mod tests {
             queue.push(job, priority);
         }
         assert_eq!(drain(&queue), [3, 5, 1, 4, 2, 6]);
+    }
+
+    #[test]
+    fn jobs_of_one_priority_come_out_in_order_also_where_the_last_come_first() {
+        let queue = Queue::new();
+        for job in 0..400 {
+            let priority = [Priority::Normal, Priority::High][job as usize % 2];
+            queue.push(job, priority);
+        }
+        let drained = drain(&queue);
+        for parity in [0, 1] {
+            assert!(drained.iter().filter(|job| *job % 2 == parity).is_sorted());
+        }
+    }
+
+    #[test]
+    fn a_nudge_outlives_the_jobs_that_are_taken_before_somebody_looked_around() {
+        let queue = Queue::new();
+        queue.push(0, Priority::Normal);
+        queue.nudge();
+        queue.push(1, Priority::Normal);
+        assert_eq!(drain(&queue).len(), 2);
+        assert!(queue.is_empty(), "who finds no job has looked around");
+        queue.nudge();
+        queue.push(2, Priority::Normal);
+        assert_eq!(queue.try_pop(&mut Turn::default()), Some(2));
+        assert_eq!(queue.pop(None), Popped::Nudge);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crossbeam_utils::CachePadded;
 use outwork_core::{
     BuildError, EventHub, Timer, WouldDeadlock,
     blocking::{Compensate, ExecutorId},
-    engine::{AttemptKey, WorkerToken},
+    engine::{AttemptKey, WorkerToken, contain_drop},
 };
 
 use super::{backend::Shared, builder::ThreadPoolSettings, closure::QueuedClosure, worker};
@@ -33,18 +33,21 @@ pub(super) struct Roster {
     target: AtomicUsize,
     /// How many stay although there is nothing to do.
     minimum: AtomicUsize,
+    /// What that is when the pool is large enough; without it, all stay.
+    wanted_minimum: Option<usize>,
     /// In a line of its own: threads write it, and whoever queues reads those around it.
     idle: CachePadded<AtomicUsize>,
     keep_alive: Duration,
-    elastic: bool,
     members: Mutex<Members>,
 }
 
 #[derive(Debug)]
 struct Members {
+    /// Those that were given up not among them.
     workers: Vec<Arc<Worker>>,
     size: usize,
     spares: usize,
+    /// Threads that were given up and have not left.
     abandoned: usize,
     next_number: usize,
     token: Option<WorkerToken>,
@@ -76,14 +79,14 @@ pub(super) enum Current {
 impl Roster {
     pub(super) fn new(settings: &ThreadPoolSettings, token: WorkerToken) -> Self {
         let size = settings.size();
-        let minimum = settings.minimum();
+        let wanted_minimum = settings.min_workers;
         Self {
             count: AtomicUsize::new(0),
             target: AtomicUsize::new(size),
-            minimum: AtomicUsize::new(minimum),
+            minimum: AtomicUsize::new(minimum(wanted_minimum, size)),
+            wanted_minimum,
             idle: CachePadded::new(AtomicUsize::new(0)),
             keep_alive: settings.keep_alive,
-            elastic: settings.min_workers.is_some(),
             members: Mutex::new(Members {
                 workers: Vec::with_capacity(size),
                 size,
@@ -108,18 +111,29 @@ impl Roster {
     }
 
     /// Whether a job that was just queued may have nobody to run it.
+    ///
+    /// A thread counts as idle until it has really taken a job, so that what looks like enough
+    /// may be one too few. That thread therefore looks once more when it goes off with its job;
+    /// sequentially consistent, like all that changes what is read here: either it sees the job
+    /// in the queue, or it is seen here that it is no longer idle.
     pub(super) fn is_short_of_threads(&self) -> bool {
-        self.count.load(Ordering::Relaxed) < self.target.load(Ordering::Relaxed)
-            && self.idle.load(Ordering::SeqCst) == 0
+        !self.is_full() && self.idle.load(Ordering::SeqCst) == 0
+    }
+
+    fn is_full(&self) -> bool {
+        self.count.load(Ordering::SeqCst) >= self.target.load(Ordering::SeqCst)
+    }
+
+    /// Whether there are more threads than wanted.
+    pub(super) fn has_surplus(&self) -> bool {
+        self.count.load(Ordering::SeqCst) > self.target.load(Ordering::SeqCst)
     }
 
     pub(super) fn resize(&self, size: usize) {
         let mut members = self.members();
         members.size = size;
-        self.target.store(size + members.spares, Ordering::Release);
-        let minimum =
-            if self.elastic { self.minimum.load(Ordering::Relaxed).min(size) } else { size };
-        self.minimum.store(minimum, Ordering::Release);
+        self.target.store(size + members.spares, Ordering::SeqCst);
+        self.minimum.store(minimum(self.wanted_minimum, size), Ordering::SeqCst);
     }
 
     /// How long a thread waits for work before it may leave; `None` when all are to stay.
@@ -143,20 +157,27 @@ impl Roster {
         self.leave_above(&self.minimum)
     }
 
-    /// Takes a thread that was about to leave back, because work came.
-    pub(super) fn stays(&self) {
-        self.count.fetch_add(1, Ordering::SeqCst);
+    /// Takes a thread that was about to leave back, because work came, unless another one has
+    /// its place already.
+    pub(super) fn stays(&self) -> bool {
+        self.enter_below(&self.target)
     }
 
     fn leave_above(&self, bound: &AtomicUsize) -> bool {
-        let less = |count| (count > bound.load(Ordering::Acquire)).then(|| count - 1);
-        self.count.fetch_update(Ordering::SeqCst, Ordering::Relaxed, less).is_ok()
+        let less = |count| (count > bound.load(Ordering::SeqCst)).then(|| count - 1);
+        self.count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok()
+    }
+
+    fn enter_below(&self, bound: &AtomicUsize) -> bool {
+        let more = |count| (count < bound.load(Ordering::SeqCst)).then(|| count + 1);
+        self.count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more).is_ok()
     }
 
     /// Reserves a place for one more thread, if there is one.
     fn recruit(&self, pool: &str, bound: &AtomicUsize) -> Option<Arc<Worker>> {
-        let more = |count| (count < bound.load(Ordering::Acquire)).then(|| count + 1);
-        self.count.fetch_update(Ordering::SeqCst, Ordering::Relaxed, more).ok()?;
+        if !self.enter_below(bound) {
+            return None;
+        }
         let mut members = self.members();
         let number = members.next_number;
         members.next_number += 1;
@@ -172,11 +193,14 @@ impl Roster {
         Some(worker)
     }
 
-    /// Strikes a thread off that leaves; whether it was the last.
-    fn strike(&self, worker: &Arc<Worker>) -> bool {
+    /// Strikes a thread off that leaves.
+    fn strike(&self, worker: &Arc<Worker>) -> Struck {
         let mut members = self.members();
+        let before = members.workers.len();
         members.workers.retain(|other| !Arc::ptr_eq(other, worker));
-        members.workers.is_empty()
+        let was_given_up = members.workers.len() == before;
+        members.abandoned -= usize::from(was_given_up);
+        Struck { was_given_up, was_last: members.workers.is_empty() }
     }
 
     /// Gives up the thread that runs this attempt.
@@ -192,6 +216,9 @@ impl Roster {
         let worker = members.workers.swap_remove(place);
         members.abandoned += 1;
         self.count.fetch_sub(1, Ordering::SeqCst);
+        drop(members);
+        // It may be the last token, which ends the executor.
+        worker.forget_token();
         tracing::warn!(worker = %worker.name, task_id = %key.task_id, "a thread is given up");
         true
     }
@@ -201,22 +228,25 @@ impl Roster {
         let mut members = self.members();
         members.token = None;
         let workers = std::mem::take(&mut members.workers);
+        members.abandoned += workers.len();
+        self.count.fetch_sub(workers.len(), Ordering::SeqCst);
         drop(members);
         for worker in workers {
             let mut state = worker.state();
             state.abandoned = true;
-            let token = state.token.take();
             let current = std::mem::take(&mut state.current);
             drop(state);
             if let Current::Closure(closure) = current {
                 closure.lose(hub);
+                // The last reference may drop a result of the user's.
+                contain_drop(closure);
             }
-            drop(token);
+            worker.forget_token();
         }
     }
 
     /// The pool closes: no more tokens for new threads once the old ones are gone.
-    fn forget_token(&self) {
+    pub(super) fn forget_token(&self) {
         let token = self.members().token.take();
         drop(token);
     }
@@ -244,14 +274,24 @@ impl Worker {
     fn give_up(&self, key: AttemptKey) -> bool {
         let mut state = self.state();
         let runs_it = matches!(state.current, Current::Attempt(current) if current == key);
-        if runs_it {
-            state.abandoned = true;
-            let token = state.token.take();
-            drop(state);
-            drop(token);
-        }
+        state.abandoned |= runs_it;
         runs_it
     }
+
+    fn forget_token(&self) {
+        let token = self.state().token.take();
+        drop(token);
+    }
+}
+
+fn minimum(wanted: Option<usize>, size: usize) -> usize {
+    wanted.unwrap_or(size).min(size)
+}
+
+/// What is known of a thread that was struck off.
+struct Struck {
+    was_given_up: bool,
+    was_last: bool,
 }
 
 /// A thread that waits for work.
@@ -276,6 +316,22 @@ impl Shared {
         Ok(())
     }
 
+    /// Starts another thread when there are jobs in the queue and nobody to run them.
+    pub(super) fn grow_if_short(self: &Arc<Self>) {
+        if self.roster.is_short_of_threads() && !self.queue.is_empty() && self.may_grow() {
+            self.start_one();
+        }
+    }
+
+    /// Starts a thread for each job in the queue, as far as there may be more.
+    pub(super) fn grow_for_queue(self: &Arc<Self>) {
+        for _ in 0..self.queue.len() {
+            if !self.roster.is_short_of_threads() || !self.start_one() {
+                return;
+            }
+        }
+    }
+
     /// Starts one thread if one is wanted; tries again later when the system refuses.
     pub(super) fn start_one(self: &Arc<Self>) -> bool {
         let Some(worker) = self.roster.recruit(&self.name, &self.roster.target) else {
@@ -297,28 +353,26 @@ impl Shared {
         let (shared, this) = (Arc::clone(self), Arc::clone(&worker));
         let started = thread.spawn(move || worker::work(&shared, &this));
         if started.is_err() {
-            self.roster.count.fetch_sub(1, Ordering::SeqCst);
-            self.roster.strike(&worker);
+            self.leave(&worker, true);
         }
         started.map(drop)
     }
 
     /// A thread leaves; the last one of a pool that closes turns the light off.
     pub(super) fn leave(&self, worker: &Arc<Worker>, counted: bool) {
-        if counted {
+        let Struck { was_given_up, was_last } = self.roster.strike(worker);
+        if counted && !was_given_up {
             self.roster.count.fetch_sub(1, Ordering::SeqCst);
         }
-        let last = self.roster.strike(worker);
-        if self.is_closing() {
-            if last {
-                self.roster.forget_token();
-                self.desert();
-            }
-            // The others look around in turn.
+        if self.is_closing() && was_last {
+            self.desert();
+        }
+        // The others look around in turn: for the end, for whether they are too many, and for
+        // what this thread was nudged about.
+        if self.is_closing() || self.roster.has_surplus() || !self.queue.is_empty() {
             self.queue.nudge();
         }
-        let token = worker.state().token.take();
-        drop(token);
+        worker.forget_token();
     }
 }
 
@@ -334,7 +388,7 @@ impl Compensate for Spares {
                 return Err(WouldDeadlock);
             }
             members.spares += 1;
-            shared.roster.target.store(members.size + members.spares, Ordering::Release);
+            shared.roster.target.store(members.size + members.spares, Ordering::SeqCst);
         }
         let spare = Spare(Arc::clone(shared));
         if shared.roster.idle.load(Ordering::SeqCst) == 0
@@ -356,9 +410,9 @@ impl Drop for Spare {
         {
             let mut members = roster.members();
             members.spares -= 1;
-            roster.target.store(members.size + members.spares, Ordering::Release);
+            roster.target.store(members.size + members.spares, Ordering::SeqCst);
         }
-        if roster.count() > roster.target.load(Ordering::Acquire) {
+        if roster.has_surplus() {
             self.0.queue.nudge();
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use outwork_core::{
-    WorkerScope,
+    BodyKind, WorkerScope,
     blocking::block_on,
     engine::{Attempt, contain_drop},
 };
@@ -28,7 +28,6 @@ pub(super) fn work(shared: &Arc<Shared>, worker: &Arc<Worker>) {
         }
         let Some(job) = next_job(shared, &mut leaving, &mut turn) else { return };
         if !run(shared, worker, job) {
-            leaving.counted = false;
             return;
         }
     }
@@ -38,7 +37,7 @@ pub(super) fn work(shared: &Arc<Shared>, worker: &Arc<Worker>) {
 struct Leaving<'a> {
     shared: &'a Arc<Shared>,
     worker: &'a Arc<Worker>,
-    /// Whether the count still has this thread.
+    /// Whether the count still has this thread, as far as the thread itself knows.
     counted: bool,
 }
 
@@ -49,51 +48,59 @@ impl Drop for Leaving<'_> {
 }
 
 /// Waits for a job; `None` when this thread is to leave.
-fn next_job(shared: &Shared, leaving: &mut Leaving<'_>, turn: &mut Turn) -> Option<Job> {
-    loop {
+fn next_job(shared: &Arc<Shared>, leaving: &mut Leaving<'_>, turn: &mut Turn) -> Option<Job> {
+    let mut nudged = false;
+    let mut was_idle = false;
+    let job = loop {
         if let Some(job) = shared.queue.try_pop(turn) {
-            return Some(job);
+            break job;
         }
         if shared.is_closing() {
             return None;
         }
         let idle = shared.roster.idle();
+        // After the queue, which may have had the nudge that told of it.
+        if shared.roster.leaves_as_surplus() {
+            leaving.counted = false;
+            return None;
+        }
         let popped = shared.queue.pop(shared.roster.patience());
         drop(idle);
+        was_idle = true;
         match popped {
-            Popped::Job(job) => return Some(job),
-            Popped::Nudge if shared.roster.leaves_as_surplus() => {
-                leaving.counted = false;
-                return None;
-            }
-            Popped::Nudge => {}
+            Popped::Job(job) => break job,
+            Popped::Nudge => nudged = true,
             Popped::Idle if shared.roster.leaves_as_idle() => {
                 // Whoever queued a job while this thread still counted as idle started no
                 // other: look once more before leaving.
-                match shared.queue.try_pop(turn) {
-                    None => {
-                        leaving.counted = false;
-                        return None;
-                    }
-                    Some(job) => {
-                        shared.roster.stays();
-                        return Some(job);
-                    }
+                if shared.queue.is_empty() || !shared.roster.stays() {
+                    leaving.counted = false;
+                    return None;
                 }
             }
             Popped::Idle => {}
         }
+    };
+    if nudged {
+        shared.queue.nudge();
     }
+    if was_idle {
+        shared.grow_if_short();
+    }
+    Some(job)
 }
 
 /// Runs a job; `false` when the thread was given up meanwhile.
 fn run(shared: &Shared, worker: &Worker, job: Job) -> bool {
     match job {
         Job::Closure(closure) => {
-            worker.now_at(Current::Closure(Arc::clone(&closure)));
             let mut place = shared.place();
-            let here = Here { worker: &worker.name, hub: &shared.hub };
-            closure.run(here, &mut || place.leave());
+            if worker.now_at(Current::Closure(Arc::clone(&closure))) {
+                let here = Here { worker: &worker.name, hub: &shared.hub };
+                closure.run(here, &mut || place.leave());
+            } else {
+                closure.cancel_queued(&shared.hub);
+            }
             let welcome = worker.now_at(Current::Other);
             // The last reference may drop the result of a handle that nobody kept.
             contain_drop(closure);
@@ -113,14 +120,16 @@ fn run(shared: &Shared, worker: &Worker, job: Job) -> bool {
 fn run_attempt(shared: &Shared, worker: &Worker, attempt: Attempt) {
     let Err(attempt) = attempt.run_sync(&worker.name) else { return };
     // What has to be awaited may need timers and sockets.
-    match runtime::shared() {
-        Ok(runtime) => {
+    let alone = attempt.kind() == BodyKind::Command && !attempt.has_surroundings();
+    let ran = if alone {
+        runtime::block_here(attempt.run(&worker.name, &shared.commands))
+    } else {
+        runtime::shared().map(|runtime| {
             let _entered = runtime.enter();
             block_on(attempt.run(&worker.name, &shared.commands));
-        }
-        Err(error) => {
-            tracing::error!(%error, "an async body cannot be run");
-            drop(attempt);
-        }
+        })
+    };
+    if let Err(error) = ran {
+        tracing::error!(%error, "the body of a task cannot be run");
     }
 }

@@ -1,0 +1,47 @@
+//! [`App`]: the command line with your own tasks.
+
+use std::process;
+
+use outwork_core::{ExecutorKinds, Registry};
+
+use crate::{args, commands, exit_code::ExitCode, failure::Failure};
+
+/// The command line: every command of `outwork`, with these tasks and executors.
+///
+/// Make it the last thing of `main`: it reads the arguments of the process, handles its signals
+/// and writes to its standard streams.
+#[derive(Debug)]
+#[must_use = "an app does nothing until `main` is called"]
+pub struct App {
+    pub(crate) registry: Registry,
+    pub(crate) kinds: ExecutorKinds,
+}
+
+impl App {
+    /// A command line with these tasks, on the executors of `outwork-local`.
+    pub fn new(registry: Registry) -> Self {
+        Self { registry, kinds: ExecutorKinds::new() }
+    }
+
+    /// Adds executors of your own: each alias is a name for `--executor` and a `kind` in the
+    /// configuration file. One of the stock names takes the place of that executor.
+    pub fn kinds(mut self, kinds: ExecutorKinds) -> Self {
+        self.kinds = kinds;
+        self
+    }
+
+    /// Does what the arguments of this process say, and returns the code that it ends with.
+    #[must_use]
+    pub fn main(self) -> process::ExitCode {
+        let cli = match args::parse() {
+            Ok(cli) => cli,
+            Err(error) => {
+                // Nobody to tell: the stream it goes to is closed.
+                let _ = error.print();
+                let code = if error.use_stderr() { ExitCode::Usage } else { ExitCode::Success };
+                return code.into();
+            }
+        };
+        commands::run(self, cli).unwrap_or_else(Failure::report).into()
+    }
+}

@@ -1,0 +1,102 @@
+//! `outwork run`: one registered task.
+
+use std::{num::NonZeroUsize, sync::Arc};
+
+use outwork_core::{
+    Codec, Executor, Outcome, Payload, Registry, Task, TaskError, TaskErrorKind, TaskName,
+    blocking::block_on,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    args::RunArgs,
+    error_json::{error_json, kind_name},
+    executors::{Chosen, Executors, InFlight},
+    exit_code::ExitCode,
+    failure::Failure,
+    output::Output,
+    result_json::result_json,
+    signal,
+    stopper::Stopper,
+};
+
+/// Runs the task and writes its result.
+pub(super) fn run(
+    args: &RunArgs,
+    json: bool,
+    executors: &Executors,
+    registry: Registry,
+) -> Result<ExitCode, Failure> {
+    let task = Task::new(find(&registry, &args.task)?, argument(&args.argument)?);
+    let one = InFlight::Tasks(NonZeroUsize::MIN);
+    let spec = args.executor.executor.as_deref();
+    let Chosen { executor, .. } = executors.build(spec, one, registry)?;
+    let stopper = Stopper::new(Arc::clone(&executor));
+    signal::handle(stopper.clone())?;
+    let outcome = outcome(&*executor, task)?;
+    let mut output = Output::standard()?;
+    // Its result is the data; what it wrote on the way is talk.
+    for captured in [outcome.stdout(), outcome.stderr()] {
+        output.captured(None, &Default::default(), &captured)?;
+    }
+    let code = match result_of(&outcome) {
+        Ok(result) => show_result(&mut output, &result, json),
+        Err(error) => show_error(&mut output, &args.task, &error, json),
+    }?;
+    output.flush()?;
+    Ok(stopper.signal().map_or(code, ExitCode::Signalled))
+}
+
+/// The name of a registered task.
+pub(super) fn find(registry: &Registry, name: &str) -> Result<TaskName, Failure> {
+    Ok(registry.find(name).map_err(Failure::usage)?.name().clone())
+}
+
+fn argument(text: &str) -> Result<Payload, Failure> {
+    match serde_json::from_str::<Value>(text) {
+        Ok(_) => Ok(Payload::new(Codec::Json, text.to_owned())),
+        Err(error) => Err(Failure::usage_message(format!(
+            "the argument {text:?} is not JSON: {error}; text has to be in double quotes, \
+             as in '\"text\"'"
+        ))),
+    }
+}
+
+fn outcome(executor: &dyn Executor, task: Task) -> Result<Outcome, Failure> {
+    block_on(async { Ok(executor.submit(task).await?.await) })
+        .map_err(|refused: outwork_core::SubmitError| Failure::failed(refused))
+}
+
+fn result_of(outcome: &Outcome) -> Result<Vec<u8>, TaskError> {
+    let payload = outcome.result().map_err(Clone::clone)?;
+    let json = result_json(payload).map_err(|error| {
+        let message = format!("the result is no JSON: {error}");
+        TaskError::new(TaskErrorKind::Undecodable, message)
+    })?;
+    Ok(json.into_owned())
+}
+
+fn show_result(output: &mut Output, result: &[u8], json: bool) -> Result<ExitCode, Failure> {
+    if json {
+        output.data(b"{\"ok\":")?;
+        output.data(result)?;
+        output.data(b"}\n")?;
+    } else {
+        output.data(result)?;
+        output.data(b"\n")?;
+    }
+    Ok(ExitCode::Success)
+}
+
+fn show_error(
+    output: &mut Output,
+    task: &str,
+    error: &TaskError,
+    json: bool,
+) -> Result<ExitCode, Failure> {
+    if json {
+        output.data(format!("{}\n", json!({ "error": error_json(error) })).as_bytes())?;
+    }
+    output.say(format_args!("task {task} ({}): {error}", kind_name(error)))?;
+    Ok(ExitCode::Failure)
+}

@@ -1,0 +1,7 @@
+//! The stock binary: every command, with the demo tasks.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    outwork_cli::App::new(outwork_cli::demo_tasks()).main()
+}

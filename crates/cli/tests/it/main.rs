@@ -1,0 +1,28 @@
+//! The `outwork` binary as a person and a script see it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    unreachable_pub,
+    reason = "helpers of tests are tests too"
+)]
+
+/// What running the binary takes.
+mod support;
+
+/// Help, usage errors and their exit codes: `tests/cmd/*.toml`.
+mod cmd;
+
+/// What becomes of a line: arguments, order, output, exit codes.
+mod exec;
+
+/// What is recorded, and what is passed over because of it.
+mod records;
+
+/// Ends that come early: halts, limits, signals, a reader that goes.
+mod early;
+
+/// One task: `run`, `tasks`, `bench`, `config`.
+mod run;
+
+/// JSON lines.
+mod map;

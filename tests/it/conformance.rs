@@ -1,0 +1,180 @@
+//! The contract of `outwork-core`, held against every executor.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+};
+
+use outwork_core::{
+    Executor, ExecutorConfig,
+    conformance::{Feature, Fixture, Report, Spec, checks, registry, run_some},
+};
+use outwork_local::{
+    BackgroundLoop, EventLoopPool, EventLoopPoolBuilder, EventLoopSettings, Inline, InlineBuilder,
+    InlineSettings, ThreadPool, ThreadPoolBuilder, ThreadPoolSettings, kinds,
+};
+
+#[path = "../../crates/local/examples/custom_executor.rs"]
+mod custom_executor;
+
+/// Among how many threads the checks of one executor are shared: most of them wait.
+const SHARES: usize = 4;
+
+#[track_caller]
+fn must_keep(fixture: &dyn Fixture) {
+    let all = checks();
+    let reports: Vec<Report> = thread::scope(|scope| {
+        let share = |first: usize| {
+            let names: Vec<_> = all.iter().skip(first).step_by(SHARES).map(|c| c.name).collect();
+            scope.spawn(move || run_some(fixture, |check| names.contains(&check.name)))
+        };
+        let running: Vec<_> = (0..SHARES).map(share).collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let text: String = reports.iter().map(ToString::to_string).collect();
+    println!("{text}");
+    assert!(reports.iter().all(Report::is_kept), "{text}");
+}
+
+fn name() -> String {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    format!("pool-{}", NUMBER.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Applies the parts of a spec that every builder has a setter for.
+macro_rules! with_spec {
+    ($builder:expr, $spec:expr) => {{
+        let mut builder = $builder.registry(registry());
+        if let Some(hooks) = &$spec.hooks {
+            builder = builder.hooks(Arc::clone(hooks));
+        }
+        if let Some(recorder) = &$spec.recorder {
+            builder = builder.recorder(Arc::clone(recorder));
+        }
+        if let Some(folder) = &$spec.results_dir {
+            builder = builder.results_dir(folder);
+        }
+        if let Some(outcomes) = $spec.retain {
+            builder = builder.retain(outcomes);
+        }
+        builder
+    }};
+}
+
+fn rebuild(config: &ExecutorConfig) -> Option<Arc<dyn Executor>> {
+    Some(kinds().build(config, Arc::new(registry())).unwrap())
+}
+
+struct Threads;
+
+impl Fixture for Threads {
+    fn build(&self, spec: &Spec) -> Arc<dyn Executor> {
+        let settings = ThreadPoolSettings {
+            workers: Some(spec.workers),
+            limit: spec.limit,
+            name: name(),
+            ..ThreadPoolSettings::default()
+        };
+        let builder = ThreadPoolBuilder::from_settings(settings);
+        let pool: ThreadPool = with_spec!(builder, spec).build().unwrap();
+        Arc::new(pool)
+    }
+
+    fn rebuild(&self, config: &ExecutorConfig) -> Option<Arc<dyn Executor>> {
+        rebuild(config)
+    }
+}
+
+fn loops(spec: &Spec) -> EventLoopPoolBuilder {
+    let settings = EventLoopSettings {
+        loops: Some(spec.workers),
+        limit: spec.limit,
+        name: name(),
+        ..EventLoopSettings::default()
+    };
+    with_spec!(EventLoopPoolBuilder::from_settings(settings), spec)
+}
+
+struct Loops;
+
+impl Fixture for Loops {
+    fn build(&self, spec: &Spec) -> Arc<dyn Executor> {
+        let pool: EventLoopPool = loops(spec).build().unwrap();
+        Arc::new(pool)
+    }
+
+    fn rebuild(&self, config: &ExecutorConfig) -> Option<Arc<dyn Executor>> {
+        rebuild(config)
+    }
+}
+
+struct Background;
+
+impl Fixture for Background {
+    fn build(&self, spec: &Spec) -> Arc<dyn Executor> {
+        Arc::new(BackgroundLoop::from_builder(loops(spec)).unwrap())
+    }
+
+    fn supports(&self, feature: Feature) -> bool {
+        feature != Feature::Workers
+    }
+
+    fn rebuild(&self, config: &ExecutorConfig) -> Option<Arc<dyn Executor>> {
+        rebuild(config)
+    }
+}
+
+struct InCaller;
+
+impl Fixture for InCaller {
+    fn build(&self, spec: &Spec) -> Arc<dyn Executor> {
+        let builder = InlineBuilder::from_settings(InlineSettings { name: name() });
+        let executor: Inline = with_spec!(builder, spec).build();
+        Arc::new(executor)
+    }
+
+    fn supports(&self, feature: Feature) -> bool {
+        !matches!(feature, Feature::Workers | Feature::Limit)
+    }
+
+    fn rebuild(&self, config: &ExecutorConfig) -> Option<Arc<dyn Executor>> {
+        rebuild(config)
+    }
+}
+
+struct Custom;
+
+impl Fixture for Custom {
+    fn build(&self, spec: &Spec) -> Arc<dyn Executor> {
+        let options = spec.engine_options(name());
+        Arc::new(custom_executor::SmallPool::new(spec.workers, registry(), options))
+    }
+}
+
+#[test]
+fn the_thread_pool_keeps_the_contract() {
+    must_keep(&Threads);
+}
+
+#[test]
+fn the_event_loop_pool_keeps_the_contract() {
+    must_keep(&Loops);
+}
+
+#[test]
+fn the_background_loop_keeps_the_contract() {
+    must_keep(&Background);
+}
+
+#[test]
+fn the_inline_executor_keeps_the_contract() {
+    must_keep(&InCaller);
+}
+
+#[test]
+fn the_custom_executor_of_the_example_keeps_the_contract() {
+    must_keep(&Custom);
+}
