@@ -256,7 +256,9 @@ fn backpressure_bounded_queue() {
         let held = [submit(&*pool, UNTIL_ASKED, &()), submit(&*pool, UNTIL_ASKED, &())];
         let refused = pool.try_submit(COUNT.task(&false).unwrap()).unwrap_err();
         assert_eq!(refused.kind(), SubmitErrorKind::Full);
-        held.iter().for_each(|handle| drop(handle.cancel()));
+        for handle in &held {
+            handle.cancel();
+        }
         let task = refused.into_task();
         let mut handle = pool.blocking_submit(task, Some(PATIENCE)).unwrap();
         assert!(handle.wait_timeout(PATIENCE).unwrap().is_success());

@@ -17,16 +17,13 @@ use shuttle::{
     scheduler::{PctScheduler, RandomScheduler},
 };
 
+/// How many orders are tried where a model is small.
+pub(crate) const ORDERS: usize = 20_000;
+
 /// Tries a model in many orders: at random, and with a few well-chosen changes of thread.
 pub(crate) fn check(orders: usize, model: impl Fn() + Send + Sync + Clone + 'static) {
     Runner::new(RandomScheduler::new(orders), quiet()).run(model.clone());
     Runner::new(PctScheduler::new(3, orders), quiet()).run(model);
-}
-
-/// The same without the second kind, in which a thread that looks again and again would never
-/// let the others on.
-pub(crate) fn check_fairly(orders: usize, model: impl Fn() + Send + Sync + 'static) {
-    Runner::new(RandomScheduler::new(orders), quiet()).run(model);
 }
 
 fn quiet() -> Config {

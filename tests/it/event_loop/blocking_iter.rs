@@ -10,13 +10,15 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
-use outwork_core::{Executor, Rejection, Shutdown, TaskErrorKind, WouldDeadlock};
-use outwork_local::ThreadPool;
+use outwork_core::{
+    Executor, Registry, Rejection, Shutdown, TaskDef, TaskErrorKind, WouldDeadlock,
+};
+use outwork_local::{EventLoopPool, ThreadPool};
 
 use super::{block_loop, bounded, named, pool, thread_name};
 use crate::support::{
-    Gate, LATER, OnDrop, drain, in_time, ms, outcome, panic_on_purpose, receive, stop, value,
-    wait_until,
+    Gate, LATER, OnDrop, drain, in_time, ms, outcome, panic_on_purpose, receive, register, stop,
+    submit, task, unique, value, wait_until,
 };
 
 fn prefetch(items: usize) -> NonZeroUsize {
@@ -96,6 +98,22 @@ fn an_iterator_on_the_own_loop_is_an_error_at_once() {
     let refused =
         pool.spawn(async move { inner.blocking_iter(stream::empty::<()>, prefetch(1)).map(drop) });
     assert_eq!(value(refused), Err(WouldDeadlock));
+}
+
+#[test]
+fn an_iterator_beside_the_loops_is_as_good_as_elsewhere() {
+    const TAKES: TaskDef<(), u32> = TaskDef::new("takes");
+    let (send, pools) = async_channel::bounded::<Arc<EventLoopPool>>(1);
+    let mut registry = Registry::new();
+    register(&mut registry, TAKES, move |_| {
+        let pool = pools.try_recv().unwrap();
+        let iterator = pool.blocking_iter(|| stream::iter(0..5), prefetch(1)).unwrap();
+        iterator.map(Result::unwrap).sum::<u32>()
+    });
+    let builder = EventLoopPool::builder().loops(1).name(unique("l")).registry(registry);
+    let pool = Arc::new(builder.build().unwrap());
+    send.try_send(Arc::clone(&pool)).unwrap();
+    assert_eq!(value(submit(&*pool, task(TAKES)).decoded::<u32>()), 10);
 }
 
 #[test]

@@ -311,7 +311,7 @@ fn a_hundred_pools_leave_no_thread_and_no_descriptor() {
             let mut registry = Registry::new();
             register_async(&mut registry, UNIT, |_| tokio::time::sleep(ms(1)));
             register(&mut registry, BLOCKS, |_| ());
-            let builder = EventLoopPool::builder().loops(2).name(unique("l"));
+            let builder = EventLoopPool::builder().loops(2).name("leaves");
             let pool = builder.registry(registry).build().unwrap();
             drop([UNIT, BLOCKS].map(|def| submit(&pool, task(def))));
             let short = || async { tokio::time::sleep(ms(1)).await };
@@ -320,6 +320,7 @@ fn a_hundred_pools_leave_no_thread_and_no_descriptor() {
             pool
         };
         drain(&use_one());
+        wait_until("the threads of the first have left", || threads_of("leaves") == 0);
         let before = (threads(), descriptors());
         for round in 0..100 {
             let pool = use_one();
@@ -329,8 +330,7 @@ fn a_hundred_pools_leave_no_thread_and_no_descriptor() {
                 _ => drop(drain(&pool)),
             }
         }
-        wait_until("threads and descriptors are as before", || {
-            (threads(), descriptors()) == before
-        });
+        wait_until("all threads have left", || threads_of("leaves") == 0);
+        assert_eq!((threads(), descriptors()), before);
     });
 }

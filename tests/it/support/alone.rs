@@ -3,10 +3,12 @@
 use std::{
     env,
     io::{Read, Seek},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::Instant,
 };
 
-use super::wait_until;
+use super::{PATIENCE, ms};
 
 const ALONE: &str = "OUTWORK_TEST_ALONE";
 
@@ -27,19 +29,29 @@ pub fn alone<F: Fn()>(test: F, body: impl FnOnce()) {
         .stdout(output.try_clone().unwrap())
         .stderr(output.try_clone().unwrap())
         .spawn();
-    let mut child = KillOnDrop(child.unwrap());
-    let mut status = None;
-    wait_until(&format!("{name} has ended in its own process"), || {
-        status = child.0.try_wait().unwrap();
-        status.is_some()
-    });
+    let status = KillOnDrop(child.unwrap()).wait();
     let mut text = String::new();
     output.rewind().unwrap();
     output.read_to_string(&mut text).unwrap();
-    assert!(status.unwrap().success() && text.contains("1 passed"), "{text}");
+    let passed = status.is_some_and(|status| status.success()) && text.contains("1 passed");
+    assert!(passed, "{status:?} (none: it did not end in time)\n{text}");
 }
 
 struct KillOnDrop(Child);
+
+impl KillOnDrop {
+    /// Waits longer than anything in there waits, so that it can say what did not come.
+    fn wait(mut self) -> Option<ExitStatus> {
+        let deadline = Instant::now() + PATIENCE * 2;
+        while Instant::now() < deadline {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return Some(status);
+            }
+            thread::sleep(ms(1));
+        }
+        None
+    }
+}
 
 impl Drop for KillOnDrop {
     fn drop(&mut self) {

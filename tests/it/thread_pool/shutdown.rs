@@ -339,13 +339,14 @@ fn two_hundred_pools_leave_no_thread_and_no_descriptor() {
         let use_one = || {
             let mut registry = Registry::new();
             register_async(&mut registry, UNIT, |_| tokio::time::sleep(ms(1)));
-            let builder = ThreadPool::builder().workers(3).min_workers(1).name(unique("t"));
+            let builder = ThreadPool::builder().workers(3).min_workers(1).name("leaves");
             let pool = builder.registry(registry).build().unwrap();
             drop(submit(&pool, task(UNIT)));
             (0..10).for_each(|_| drop(pool.spawn(|| ())));
             pool
         };
         drain(&use_one());
+        wait_until("the threads of the first have left", || threads_of("leaves") == 0);
         let before = (threads(), descriptors());
         for round in 0..200 {
             let pool = use_one();
@@ -355,9 +356,8 @@ fn two_hundred_pools_leave_no_thread_and_no_descriptor() {
                 _ => drop(drain(&pool)),
             }
         }
-        wait_until("threads and descriptors are as before", || {
-            (threads(), descriptors()) == before
-        });
+        wait_until("all threads have left", || threads_of("leaves") == 0);
+        assert_eq!((threads(), descriptors()), before);
     });
 }
 

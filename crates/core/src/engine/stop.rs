@@ -141,7 +141,7 @@ impl Cell {
     }
 
     /// The time limit of an attempt has passed.
-    fn limit_passed(self: &Arc<Self>, attempt: u32) {
+    pub(super) fn limit_passed(self: &Arc<Self>, attempt: u32) {
         let run = {
             let mut inner = self.lock();
             if inner.phase != Phase::Running || inner.number != attempt {

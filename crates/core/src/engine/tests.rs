@@ -12,6 +12,8 @@ mod extremes;
 mod hand_over;
 mod interrupted;
 mod many;
+#[cfg(shuttle)]
+mod models;
 mod recording;
 mod retry;
 mod stage;

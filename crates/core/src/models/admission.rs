@@ -4,14 +4,15 @@ use std::{future::Future, sync::Arc, task::Context};
 
 use shuttle::{
     future::block_on,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Barrier, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
-use super::check;
+use super::{ORDERS, check};
 use crate::{Admission, NoRoom, Slot};
-
-const ORDERS: usize = 4000;
 
 /// Counts who is in, beside the admission's own counters.
 #[derive(Default)]
@@ -125,12 +126,31 @@ fn those_who_wait_are_told_when_it_closes() {
     });
 }
 
+/// One who was woken stays until the other has come as well.
+#[test]
+fn as_many_wake_as_there_is_room_for() {
+    check(ORDERS, || {
+        let admission = Admission::new(2);
+        let taken = [(); 2].map(|()| Mutex::new(admission.try_acquire().ok()));
+        let together = Barrier::new(2);
+        threads(4, move |number| {
+            if let Some(taken) = taken.get(number) {
+                drop(taken.lock().unwrap().take());
+            } else {
+                let slot = block_on(admission.acquire()).unwrap();
+                together.wait();
+                drop(slot);
+            }
+        });
+    });
+}
+
 /// Somebody stops waiting just when he is told that there is room.
 #[test]
 fn a_wait_that_is_dropped_passes_the_word_on() {
     check(ORDERS, || {
         let admission = Admission::new(1);
-        let taken = shuttle::sync::Mutex::new(Some(admission.try_acquire().unwrap()));
+        let taken = Mutex::new(admission.try_acquire().ok());
         threads(3, move |number| match number {
             0 => drop(taken.lock().unwrap().take()),
             1 => poll_once(admission.acquire()),

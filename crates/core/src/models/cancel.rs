@@ -4,10 +4,8 @@ use std::{future::Future, sync::Arc, task::Context};
 
 use shuttle::{future::block_on, thread};
 
-use super::check;
+use super::{ORDERS, check};
 use crate::{CancelSource, StopLevel, WaitKey};
-
-const ORDERS: usize = 4000;
 
 #[test]
 fn who_waits_for_a_level_is_woken_when_it_is_raised() {

@@ -8,10 +8,8 @@ use shuttle::{
     thread,
 };
 
-use super::check;
+use super::{ORDERS, check};
 use crate::{JoinCell, Outcome, TaskError, WaitKey};
-
-const ORDERS: usize = 4000;
 
 type Cell = JoinCell<u32, ()>;
 

@@ -50,7 +50,6 @@ impl Drop for Leaving<'_> {
 /// Waits for a job; `None` when this thread is to leave.
 fn next_job(shared: &Arc<Shared>, leaving: &mut Leaving<'_>, turn: &mut Turn) -> Option<Job> {
     let mut nudged = false;
-    let mut was_idle = false;
     let job = loop {
         if let Some(job) = shared.queue.try_pop(turn) {
             break job;
@@ -66,7 +65,6 @@ fn next_job(shared: &Arc<Shared>, leaving: &mut Leaving<'_>, turn: &mut Turn) ->
         }
         let popped = shared.queue.pop(shared.roster.patience());
         drop(idle);
-        was_idle = true;
         match popped {
             Popped::Job(job) => break job,
             Popped::Nudge => nudged = true,
@@ -84,9 +82,8 @@ fn next_job(shared: &Arc<Shared>, leaving: &mut Leaving<'_>, turn: &mut Turn) ->
     if nudged {
         shared.queue.nudge();
     }
-    if was_idle {
-        shared.grow_if_short();
-    }
+    // Whoever queued the next one may have taken this thread for idle.
+    shared.grow_if_short();
     Some(job)
 }
 

@@ -151,5 +151,5 @@ fn the_backend_is_told_to_close_ever_harder_and_each_way_once() {
     stage.engine.begin_shutdown(Shutdown::cancel_pending(DEADLINE));
     stage.engine.begin_shutdown(Shutdown::abort(DEADLINE));
     past_the_deadline(&stage);
-    assert_eq!(stage.played().closes, [Close::CancelQueued, Close::Abandon]);
+    assert_eq!(stage.played().closes, [Close::CancelQueued, Close::StopRunning, Close::Abandon]);
 }
