@@ -6,26 +6,31 @@ use outwork_core::{CallError, ExecutorExt, Registry, TaskDef, WaitError, WouldDe
 use outwork_local::{EventLoopPool, ThreadPool};
 
 use super::{pool, thread_name};
-use crate::support::{PATIENCE, drain, ms, register, register_async, unique, value};
+use crate::support::{Gate, PATIENCE, drain, ms, register, register_async, unique, value};
 
 const LEAF: TaskDef<(), u32> = TaskDef::new("leaf");
 const BLOCKING_LEAF: TaskDef<(), u32> = TaskDef::new("blocking-leaf");
 
-/// A pool of one loop with two tasks.
-fn with_leaves() -> Arc<EventLoopPool> {
+/// A pool of one loop with two tasks, of which the one that blocks waits for a gate.
+fn with_leaves(gate: &Gate) -> Arc<EventLoopPool> {
     let mut registry = Registry::new();
     register_async(&mut registry, LEAF, |_| async {
         tokio::task::yield_now().await;
         7
     });
-    register(&mut registry, BLOCKING_LEAF, |_| 8);
+    let at = gate.clone();
+    register(&mut registry, BLOCKING_LEAF, move |_| {
+        at.wait();
+        8
+    });
     let builder = EventLoopPool::builder().loops(1).name(unique("l")).registry(registry);
     Arc::new(builder.build().unwrap())
 }
 
 #[test]
 fn a_wait_that_would_stop_the_own_loop_is_an_error_at_once() {
-    let pool = with_leaves();
+    let gate = Gate::new();
+    let pool = with_leaves(&gate);
     let inner = Arc::clone(&pool);
     let errors = pool.spawn(async move {
         let mut handle = inner.spawn(async { 7 });
@@ -41,6 +46,7 @@ fn a_wait_that_would_stop_the_own_loop_is_an_error_at_once() {
     for call in calls {
         assert!(matches!(call, CallError::Wait(WaitError::WouldDeadlock(_))), "{call}");
     }
+    gate.open();
     drain(&*pool);
 }
 
@@ -55,7 +61,9 @@ fn what_has_ended_can_be_waited_for_on_the_own_loop() {
 
 #[test]
 fn a_future_may_await_tasks_of_its_own_pool() {
-    let pool = with_leaves();
+    let gate = Gate::new();
+    let pool = with_leaves(&gate);
+    gate.open();
     let inner = Arc::clone(&pool);
     let sum = pool.spawn(async move {
         let spawned = inner.spawn(async { 1 }).await.into_result().unwrap();
@@ -101,7 +109,7 @@ fn a_loop_may_wait_for_another_pool() {
 
 #[test]
 fn a_wait_that_is_refused_does_not_stop_timers() {
-    let pool = with_leaves();
+    let pool = Arc::new(pool(1));
     let inner = Arc::clone(&pool);
     let handle = pool.spawn(async move {
         let mut later = inner.spawn(async { tokio::time::sleep(ms(5)).await });

@@ -28,7 +28,13 @@ fn destructors_that_panic_are_contained() {
     let (pool, name) = named(2);
     for _ in 0..10 {
         // In the result, that nobody takes.
-        drop(pool.spawn(async { Bomb }));
+        let gate = Gate::new();
+        let at = gate.clone();
+        drop(pool.spawn(async move {
+            at.opened().await;
+            Bomb
+        }));
+        gate.open();
         // In the future, after its end.
         let held = pool.spawn(Held { _bomb: Bomb });
         assert_eq!(outcome(held).state(), State::Succeeded);

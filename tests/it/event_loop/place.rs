@@ -59,7 +59,13 @@ fn what_has_ended_in_whatever_way_is_no_load() {
         wait_until("the future runs", || destructor.state() == State::Running);
         assert_eq!(destructor.cancel(), Cancel::Requested);
         assert_eq!(outcome(destructor).state(), State::Cancelled);
-        drop(pool.spawn(async { Bomb }));
+        let unheld = Gate::new();
+        let at = unheld.clone();
+        drop(pool.spawn(async move {
+            at.opened().await;
+            Bomb
+        }));
+        unheld.open();
         drop(submit(&pool, task(PANICS)));
         let pending = submit(&pool, task(PENDING));
         pending.cancel();

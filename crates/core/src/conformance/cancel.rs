@@ -232,7 +232,7 @@ fn cancelling_again_changes_nothing(fixture: &dyn Fixture) -> Held {
     gate.open()?;
     must_be_cancelled(&trial.outcome_of(begun)?)?;
     trial.finish()?;
-    let events = ["submitted", "started 1", "cancel requested", "finished cancelled"];
+    let events = ["submitted", "started 1", "cancel requested", "finished cancelled 1"];
     must_be("the events", story(&watch.rest()?, id), events)
 }
 
@@ -313,7 +313,9 @@ fn cancelling_all_counts_and_ends_them(fixture: &dyn Fixture) -> Held {
     trial.finish()?;
     let ends = watch.rest()?;
     for id in ids {
-        must_be("the final events of a task", story(&ends, id), ["finished cancelled"])?;
+        let told = story(&ends, id);
+        let once = told.len() == 1 && told[0].starts_with("finished cancelled");
+        must(format!("each has one final event: {told:?}"), once)?;
     }
     Ok(())
 }

@@ -72,22 +72,22 @@ fn story_of(fixture: &dyn Fixture, make: impl Fn(Body) -> Held<Task>, expected: 
 }
 
 fn a_success_is_told_in_order(fixture: &dyn Fixture) -> Held {
-    let events = ["submitted", "started 1", "finished succeeded"];
+    let events = ["submitted", "started 1", "finished succeeded 1"];
     story_of(fixture, |body| Ok(body.task(Script::new())), &events)
 }
 
 fn an_error_is_told_in_order(fixture: &dyn Fixture) -> Held {
-    let events = ["submitted", "started 1", "finished failed"];
+    let events = ["submitted", "started 1", "finished failed 1"];
     story_of(fixture, |body| Ok(body.task(Script::new().fail("an error"))), &events)
 }
 
 fn a_panic_is_told_in_order(fixture: &dyn Fixture) -> Held {
-    let events = ["submitted", "started 1", "finished failed"];
+    let events = ["submitted", "started 1", "finished failed 1"];
     story_of(fixture, |body| Ok(body.task(Script::new().panic("a panic"))), &events)
 }
 
 fn a_time_limit_is_told_in_order(fixture: &dyn Fixture) -> Held {
-    let events = ["submitted", "started 1", "finished timed_out"];
+    let events = ["submitted", "started 1", "finished timed_out 1"];
     let limit = TaskOptions::new().time_limit(ms(20))?;
     let script = Script::new().await_stop().fail("out of time");
     story_of(fixture, |body| Ok(body.task(script.clone()).with_options(limit.clone())), &events)
@@ -105,7 +105,7 @@ fn a_cancellation_is_told_in_order(fixture: &dyn Fixture) -> Held {
         trial.cancel_live(id)?;
         must_be("the state", trial.outcome_of(begun)?.state(), State::Cancelled)?;
         trial.finish()?;
-        let events = ["submitted", "started 1", "cancel requested", "finished cancelled"];
+        let events = ["submitted", "started 1", "cancel requested", "finished cancelled 1"];
         must_be("the events", story(&watch.rest()?, id), events)?;
     }
     Ok(())
@@ -124,7 +124,7 @@ fn a_cancellation_before_the_start_is_told_in_order(fixture: &dyn Fixture) -> He
     let mut told = story(&watch.rest()?, id);
     // Where a request travels, it may be told as well.
     told.retain(|event| event != "cancel requested");
-    must_be("the events", told, ["submitted", "finished cancelled"])
+    must_be("the events", told, ["submitted", "finished cancelled 0"])
 }
 
 fn an_expiry_is_told_in_order(fixture: &dyn Fixture) -> Held {
@@ -139,7 +139,7 @@ fn an_expiry_is_told_in_order(fixture: &dyn Fixture) -> Held {
     trial.release(busy)?;
     trial.outcome_of(begun)?;
     trial.finish()?;
-    must_be("the events", story(&watch.rest()?, id), ["submitted", "finished failed"])
+    must_be("the events", story(&watch.rest()?, id), ["submitted", "finished failed 0"])
 }
 
 fn undecodable_arguments_are_told_in_order(fixture: &dyn Fixture) -> Held {
@@ -149,7 +149,9 @@ fn undecodable_arguments_are_told_in_order(fixture: &dyn Fixture) -> Held {
     let task = Task::new(super::registry::DOUBLE.name(), payload);
     let (mut story, _) = told(trial, task)?;
     story.retain(|event| event != "started 1");
-    must_be("the events beside the start", story, ["submitted", "finished failed"])
+    // The arguments may be read before the body counts as started, or after.
+    let told = story.len() == 2 && story[1].starts_with("finished failed");
+    must(format!("beside the start there are the submission and the end: {story:?}"), told)
 }
 
 fn retries_are_told_in_order(fixture: &dyn Fixture) -> Held {
@@ -162,7 +164,7 @@ fn retries_are_told_in_order(fixture: &dyn Fixture) -> Held {
         "started 2",
         "retrying after 2",
         "started 3",
-        "finished succeeded",
+        "finished succeeded 3",
     ];
     story_of(fixture, |body| Ok(body.task(script.clone()).with_options(options.clone())), &events)
 }
@@ -170,7 +172,7 @@ fn retries_are_told_in_order(fixture: &dyn Fixture) -> Held {
 fn progress_is_told_in_order(fixture: &dyn Fixture) -> Held {
     let script = Script::new().progress(1, 3).progress(2, 3).progress(3, 3);
     let events =
-        ["submitted", "started 1", "progress 1", "progress 2", "progress 3", "finished succeeded"];
+        ["submitted", "started 1", "progress 1", "progress 2", "progress 3", "finished succeeded 1"];
     story_of(fixture, |body| Ok(body.task(script.clone())), &events)
 }
 
@@ -206,7 +208,7 @@ fn several_readers_read_the_same(fixture: &dyn Fixture) -> Held {
     trial.finish()?;
     for watch in watches {
         let told = story(&watch.rest()?, id);
-        must_be("the events", told, ["submitted", "started 1", "finished succeeded"])?;
+        must_be("the events", told, ["submitted", "started 1", "finished succeeded 1"])?;
     }
     Ok(())
 }
@@ -250,7 +252,7 @@ fn a_handle_has_the_events_of_its_task(fixture: &dyn Fixture) -> Held {
     must("only its own events come", events.iter().all(|event| event.task_id == id))?;
     let told = story(&events, id);
     must(format!("progress and end are told: {told:?}"), {
-        told.ends_with(&["progress 1".to_owned(), "finished succeeded".to_owned()])
+        told.ends_with(&["progress 1".to_owned(), "finished succeeded 1".to_owned()])
     })
 }
 

@@ -149,5 +149,5 @@ fn a_task_cancelled_while_it_is_recorded_ends_in_order(fixture: &dyn Fixture) ->
     must_be("the runs", log.count(), 0)?;
     must_be("the changes", ledger.take(), ["submitted", "finished cancelled"])?;
     trial.must_be_at_rest()?;
-    must_be("the events", story(&watch.rest()?, id), ["submitted", "finished cancelled"])
+    must_be("the events", story(&watch.rest()?, id), ["submitted", "finished cancelled 0"])
 }

@@ -110,6 +110,11 @@ impl Shared {
         Place::of(&self.admission)
     }
 
+    /// Whether nothing is to begin any more.
+    pub(super) fn is_deserted(&self) -> bool {
+        self.closing.load(Ordering::SeqCst) == DESERTED
+    }
+
     pub(super) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::SeqCst) != OPEN
     }
@@ -130,6 +135,8 @@ impl Shared {
                 }
             }
         }
+        // A nudge that was for a thread may have been taken out as well.
+        self.queue.nudge();
     }
 
     /// The last thread has left a pool that is closed.

@@ -51,6 +51,11 @@ impl Drop for Leaving<'_> {
 fn next_job(shared: &Arc<Shared>, leaving: &mut Leaving<'_>, turn: &mut Turn) -> Option<Job> {
     let mut nudged = false;
     let job = loop {
+        if shared.is_deserted() {
+            // It was started while the last thread of a pool that closes left.
+            shared.cancel_queued();
+            return None;
+        }
         if let Some(job) = shared.queue.try_pop(turn) {
             break job;
         }

@@ -65,11 +65,12 @@ pub(crate) fn story(events: &[TaskEvent], id: TaskId) -> Vec<String> {
 fn words(event: &TaskEvent) -> String {
     let attempt = event.attempt;
     match &event.kind {
-        EventKind::Submitted => "submitted".to_owned(),
+        EventKind::Submitted if attempt == 0 => "submitted".to_owned(),
+        EventKind::Submitted => format!("submitted in attempt {attempt}"),
         EventKind::Started { .. } => format!("started {attempt}"),
         EventKind::Progress(progress) => format!("progress {}", progress.done),
         EventKind::CancelRequested => "cancel requested".to_owned(),
         EventKind::Retrying { .. } => format!("retrying after {attempt}"),
-        EventKind::Finished { state, .. } => format!("finished {state}"),
+        EventKind::Finished { state, .. } => format!("finished {state} {attempt}"),
     }
 }
