@@ -171,8 +171,14 @@ fn retries_are_told_in_order(fixture: &dyn Fixture) -> Held {
 
 fn progress_is_told_in_order(fixture: &dyn Fixture) -> Held {
     let script = Script::new().progress(1, 3).progress(2, 3).progress(3, 3);
-    let events =
-        ["submitted", "started 1", "progress 1", "progress 2", "progress 3", "finished succeeded 1"];
+    let events = [
+        "submitted",
+        "started 1",
+        "progress 1",
+        "progress 2",
+        "progress 3",
+        "finished succeeded 1",
+    ];
     story_of(fixture, |body| Ok(body.task(script.clone())), &events)
 }
 

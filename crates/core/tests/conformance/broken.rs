@@ -27,11 +27,10 @@ use crate::{
     twisted::{Twist, Twisted},
 };
 
-/// The suite finds these promises broken, and no others.
-///
-/// The one where a cancellation races with the end of its task may be broken or not.
+/// The suite finds these promises broken, and no others; `perhaps` those where it depends on
+/// who is quicker.
 #[track_caller]
-fn must_break(pools: &Pools, expected: &[&str]) {
+fn must_break(pools: &Pools, expected: &[&str], perhaps: &[&str]) {
     let all = checks();
     // Side by side, as those that wait in vain do little else.
     let reports = thread::scope(|scope| {
@@ -42,8 +41,8 @@ fn must_break(pools: &Pools, expected: &[&str]) {
         let running: Vec<_> = shares.map(|names| share(names.collect())).collect();
         running.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
     });
-    let raced = |name: &&str| *name != "cancel::the_answer_agrees_with_the_end";
-    let broken: BTreeSet<_> = reports.iter().flat_map(Report::broken).filter(raced).collect();
+    let broken = reports.iter().flat_map(Report::broken).filter(|name| !perhaps.contains(name));
+    let broken: BTreeSet<_> = broken.collect();
     let expected = expected.iter().copied().collect();
     assert_eq!(broken, expected, "{}", reports.iter().map(ToString::to_string).collect::<String>());
 }
@@ -105,7 +104,8 @@ fn an_executor_that_drops_a_terminal_event_is_found_out() {
         "streams::dropping_a_map_cancels_the_rest",
         "streams::dropping_run_multiple_cancels_the_rest",
     ];
-    must_break(&pools, &broken);
+    let perhaps = ["cancel::the_answer_agrees_with_the_end"];
+    must_break(&pools, &broken, &perhaps);
 }
 
 /// Runs the body of a task that was cancelled while it was queued.
@@ -126,7 +126,12 @@ fn an_executor_that_runs_a_cancelled_task_is_found_out() {
         "cancel::cancelling_all_counts_and_ends_them",
         "order::a_task_that_is_late_expires",
     ];
-    must_break(&pools, &broken);
+    let perhaps = [
+        "cancel::the_answer_agrees_with_the_end",
+        "shutdown::a_deadline_of_zero_resolves_everything",
+        "shutdown::every_handle_resolves",
+    ];
+    must_break(&pools, &broken, &perhaps);
 }
 
 /// Loses the results that are not there when it is shut down.
@@ -245,7 +250,7 @@ fn an_executor_that_loses_a_result_at_its_shutdown_is_found_out() {
         "shutdown::who_waits_for_room_is_told",
         "status::the_phase_is_told",
     ];
-    must_break(&pools, &broken);
+    must_break(&pools, &broken, &[]);
 }
 
 fn is_retried(attempt: &Attempt) -> bool {
@@ -284,5 +289,5 @@ fn an_executor_that_applies_a_retry_twice_is_found_out() {
         "shutdown::a_drain_finishes_everything",
         "shutdown::cancel_pending_ends_retries",
     ];
-    must_break(&pools, &broken);
+    must_break(&pools, &broken, &[]);
 }

@@ -134,11 +134,28 @@ fn a_task_that_is_cancelled_while_it_fails_and_is_retried_ends_once() {
 }
 
 #[test]
+fn a_task_that_is_cancelled_before_its_next_attempt_has_none() {
+    check(ORDERS, || {
+        let stage = Arc::new(Stage::new());
+        let handle = stage.submit(twice());
+        let attempt = stage.begin();
+        let failing = thread::spawn(move || attempt.finish_elsewhere(not_yet()));
+        assert_ne!(handle.cancel(), Cancel::NotFound);
+        failing.join().unwrap();
+        work(&stage);
+        let outcome = block_on(handle);
+        assert_eq!((outcome.state(), outcome.attempts()), (State::Cancelled, 1));
+        stage.must_be_at_rest();
+    });
+}
+
+#[test]
 fn a_task_that_fails_is_retried_or_cancelled_while_an_executor_stops() {
     for how in [Shutdown::drain, Shutdown::cancel_pending, Shutdown::abort] {
         check(ORDERS, move || {
             let diary = Diary::new();
             let stage = Arc::new(Stage::with(diary.recorder()));
+            stage.play().stays_open = true;
             let handle = stage.submit(twice());
             let attempt = stage.begin();
             let failing = thread::spawn(move || attempt.finish_elsewhere(not_yet()));
@@ -147,10 +164,8 @@ fn a_task_that_fails_is_retried_or_cancelled_while_an_executor_stops() {
             work(&stage);
             let state = block_on(handle).state();
             let drains = how(WITHOUT_END).mode() == crate::ShutdownMode::Drain;
-            match state {
-                State::Failed | State::Cancelled => assert!(!drains, "{state}"),
-                _ => assert_eq!(state, State::Succeeded),
-            }
+            assert_eq!(state == State::Succeeded, drains, "{state}");
+            assert_ne!(state, State::Lost);
             assert!(block_on(stage.engine.shutdown(how(WITHOUT_END))).stopped);
             assert_eq!(diary.lines().last().unwrap(), &format!("finished {state}"));
             stage.must_be_at_rest();

@@ -45,6 +45,8 @@ pub(super) struct Played {
     pub(super) drive: Drive,
     pub(super) on_start: OnStart,
     pub(super) abandons: bool,
+    /// Attempts are kept also after the backend was closed, as by workers that are not idle.
+    pub(super) stays_open: bool,
     pub(super) patience: Duration,
     pub(super) recalls: Vec<(AttemptKey, Recall)>,
     pub(super) stops: Vec<StopLevel>,
@@ -180,8 +182,12 @@ pub(super) fn worker() -> Arc<str> {
 
 impl Backend for Script {
     fn start(&self, attempt: Attempt) {
-        let on_start = lock(&self.played).on_start;
+        let (on_start, deserted) = {
+            let played = lock(&self.played);
+            (played.on_start, !played.stays_open && !played.closes.is_empty())
+        };
         match on_start {
+            _ if deserted => drop(attempt),
             OnStart::Keep => lock(&self.attempts).push_back(attempt),
             OnStart::Drop => drop(attempt),
             OnStart::Fail => {
