@@ -16,7 +16,7 @@ use crate::{
 
 /// Spawning a future that is ready at its first poll and awaiting its handle, 1024 in flight, oldest first.
 ///
-/// ns per task. Handles are awaited on a plain thread by [`block_on`](crate::block_on::block_on), which says why.
+/// ns per task. Handles are awaited on a plain thread by [`block_on`], which says why.
 /// The peer is tokio-util's `LocalPoolHandle::spawn_pinned`.
 pub(super) fn spawn_and_await(args: &LocalArgs) -> Row {
     let load = Load { tasks: args.scaled(500_000), in_flight: IN_FLIGHT };

@@ -3,7 +3,7 @@
 //! A [`Fixture`] builds executors; each [`Check`] builds one, holds it to one promise, and
 //! shuts it down. The checks see executors only from outside, by outcomes, events, progress,
 //! status and files, so that the same functions prove threads, processes and a cluster with
-//! workers in other processes: those register [`registry`], and share the temporary folder.
+//! workers in other processes: those register [`registry()`], and share the temporary folder.
 //!
 //! What an executor cannot do is read from its [`Capabilities`](crate::Capabilities), and what
 //! a fixture cannot build from [`Fixture::supports`]. A check that is left out for one of the

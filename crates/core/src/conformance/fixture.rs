@@ -9,7 +9,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Builds the executors that the suite checks.
 pub trait Fixture: Sync {
-    /// Builds an executor over [`registry`](super::registry) that nobody else uses.
+    /// Builds an executor over [`registry`](super::registry()) that nobody else uses.
     ///
     /// # Panics
     ///
@@ -39,17 +39,17 @@ pub trait Fixture: Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Feature {
-    /// [`Spec::workers`] beyond 1: without it there is always one.
+    /// `Spec::workers` beyond 1: without it there is always one.
     Workers,
-    /// [`Spec::limit`].
+    /// `Spec::limit`.
     Limit,
-    /// [`Spec::hooks`].
+    /// `Spec::hooks`.
     Hooks,
-    /// [`Spec::recorder`].
+    /// `Spec::recorder`.
     Recorder,
-    /// [`Spec::results_dir`].
+    /// `Spec::results_dir`.
     ResultsDir,
-    /// [`Spec::retain`].
+    /// `Spec::retain`.
     Retain,
     /// Bodies run in this process and can call the executor that runs them.
     Nesting,
