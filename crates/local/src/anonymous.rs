@@ -1,95 +1,179 @@
-//! What closures and futures without a name have in common: events only when somebody asks.
+//! [`Anonymous`]: closures and futures without a name, and what stands behind their handles.
 
-use std::sync::OnceLock;
+mod story;
 
-use outwork_core::{
-    EventFilter, EventHub, EventKind, EventStream, JobHandle, LossReason, Rejection, State,
-    TaskError, TaskErrorKind, TaskEvent, TaskId, WorkerLost,
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
 };
 
-/// The id and the events of work without a name. Neither is made before somebody asks.
-#[derive(Default)]
-pub(crate) struct Anonymous {
-    asked: OnceLock<Asked>,
+use outwork_core::{
+    Cancel, CancelSource, EventHub, EventKind, EventStream, JobHandle, JoinCell, JoinSource,
+    LossReason, Outcome, Rejection, State, StopLevel, TaskError, TaskErrorKind, TaskHandle, TaskId,
+    WaitKey, WorkerLost, blocking::ExecutorId, engine::contain_drop,
+};
+
+use self::story::Story;
+
+/// Work without a name: a `B` while it waits, a `T` when it has ended, and an `S` to stop it by
+/// in between.
+pub(crate) struct Anonymous<B, T, S> {
+    executor: ExecutorId,
+    story: Story,
+    stop: S,
+    cell: JoinCell<T, B>,
 }
 
-struct Asked {
-    id: TaskId,
-    hub: EventHub,
+/// How work that runs is stopped.
+pub(crate) trait Stop: Default + Send + Sync + 'static {
+    /// Stops it, as far as that can be done.
+    fn stop(&self) -> Cancel;
 }
 
-impl Anonymous {
-    fn asked(&self) -> &Asked {
-        self.asked.get_or_init(|| Asked { id: TaskId::new(), hub: EventHub::new() })
+/// Nothing stops a function but its end.
+impl Stop for () {
+    fn stop(&self) -> Cancel {
+        Cancel::Unsupported
+    }
+}
+
+/// A future stops at its next await.
+impl Stop for CancelSource {
+    fn stop(&self) -> Cancel {
+        self.raise(StopLevel::Forced);
+        Cancel::Requested
+    }
+}
+
+impl<B, T, S> Anonymous<B, T, S>
+where
+    B: Send + 'static,
+    T: Send + 'static,
+    S: Stop,
+{
+    pub(crate) fn new(executor: ExecutorId, hub: &EventHub, body: B) -> Arc<Self> {
+        let work = Self {
+            executor,
+            story: Story::default(),
+            stop: S::default(),
+            cell: JoinCell::new(body),
+        };
+        work.story.emit(hub, || EventKind::Submitted);
+        Arc::new(work)
     }
 
-    pub(crate) fn id(&self) -> TaskId {
-        self.asked().id
-    }
-
-    /// The events from now on; none when it has ended.
-    pub(crate) fn events(&self, state: impl FnOnce() -> State) -> EventStream {
-        let hub = &self.asked().hub;
-        let stream = hub.subscribe(EventFilter::all());
-        if state().is_final() {
-            hub.close();
+    /// The handle of work that came too late.
+    pub(crate) fn rejected(executor: ExecutorId, hub: &EventHub, body: B) -> TaskHandle<T> {
+        let work = Self::new(executor, hub, body);
+        let kind = TaskErrorKind::Rejected(Rejection::Closed);
+        let error = TaskError::new(kind, "the pool is shut down and takes no more work");
+        if work.end_queued(&error) {
+            work.story.emit_end(hub, &error);
         }
-        stream
+        TaskHandle::new(work)
     }
 
-    /// An address that nobody can attach to.
-    pub(crate) fn job_handle(&self) -> JobHandle {
-        JobHandle::new(self.id(), "anonymous")
+    /// Says that it runs and gives its body away; `None` when it must not run.
+    pub(crate) fn begin(&self) -> Option<B> {
+        self.cell.begin()
     }
 
-    /// Tells those who read the pool's events, and those who read this one's.
-    pub(crate) fn emit(&self, pool: &EventHub, kind: impl FnOnce() -> EventKind) {
-        if pool.is_active() || self.asked.get().is_some() {
-            let event = self.event(kind());
-            self.tell_own(&event);
-            pool.emit(|| event);
+    /// Tells where it has begun.
+    pub(crate) fn tell_start(&self, hub: &EventHub, worker: impl FnOnce() -> Arc<str>) {
+        self.story.emit(hub, || EventKind::Started { worker: Some(worker()) });
+    }
+
+    /// What it is stopped by.
+    pub(crate) const fn stopper(&self) -> &S {
+        &self.stop
+    }
+
+    /// Ends it, unless it was given up meanwhile.
+    pub(crate) fn end(&self, hub: &EventHub, result: Result<T, TaskError>) {
+        let outcome = Outcome::bare(result);
+        let (state, error) = (outcome.state(), outcome.error().cloned());
+        match self.cell.complete(outcome) {
+            Ok(()) => self.story.emit(hub, || EventKind::Finished { state, error }),
+            Err(late) => {
+                contain_drop(late);
+            }
         }
     }
 
-    /// Tells those who read this one's events how it ended. Those who read the pool's are told
-    /// by [`emit_end`](Self::emit_end), by whoever takes the dead entry out of the queue: a
-    /// handle knows no pool.
-    pub(crate) fn emit_own_end(&self, error: &TaskError) {
-        if self.asked.get().is_some() {
-            self.tell_own(&self.event(finished(error)));
+    /// Ends it without running it, when it has left the queue.
+    pub(crate) fn cancel_queued(&self, hub: &EventHub) {
+        let error = TaskError::cancelled();
+        // It is cancelled now, or was by its handle.
+        if self.end_queued(&error) || self.cell.state() == State::Cancelled {
+            self.story.emit_end(hub, &error);
         }
     }
 
-    /// Tells those who read the pool's events how it had ended in the queue.
-    pub(crate) fn emit_end(&self, pool: &EventHub, error: &TaskError) {
-        pool.emit(|| self.event(finished(error)));
+    /// Ends it although it runs.
+    pub(crate) fn lose(&self, hub: &EventHub) {
+        let lost = WorkerLost { reason: LossReason::Abandoned, ..WorkerLost::default() };
+        let error = TaskError::lost(lost, "its body did not end by the executor's deadline");
+        self.end(hub, Err(error));
     }
 
-    fn event(&self, kind: EventKind) -> TaskEvent {
-        TaskEvent::now(self.id(), None, 1, kind)
-    }
-
-    fn tell_own(&self, event: &TaskEvent) {
-        let hub = &self.asked().hub;
-        hub.emit(|| event.clone());
-        if event.is_final() {
-            hub.close();
+    /// Ends it if it has not begun; whether that was so. The pool's readers are still to be told.
+    fn end_queued(&self, error: &TaskError) -> bool {
+        match self.cell.complete_pending(Outcome::bare(Err(error.clone()))) {
+            Err(_begun) => false,
+            Ok(body) => {
+                contain_drop(body);
+                self.story.emit_own_end(error);
+                true
+            }
         }
     }
 }
 
-pub(crate) fn finished(error: &TaskError) -> EventKind {
-    EventKind::Finished { state: error.state(), error: Some(error.clone()) }
-}
+impl<B, T, S> JoinSource<T> for Anonymous<B, T, S>
+where
+    B: Send + 'static,
+    T: Send + 'static,
+    S: Stop,
+{
+    fn poll_outcome(&self, cx: &mut Context<'_>, key: &mut WaitKey) -> Poll<Option<Outcome<T>>> {
+        self.cell.poll_take(cx, key)
+    }
 
-/// The error of work that came after the pool was shut down.
-pub(crate) fn rejected() -> TaskError {
-    let kind = TaskErrorKind::Rejected(Rejection::Closed);
-    TaskError::new(kind, "the pool is shut down and takes no more work")
-}
+    fn poll_ended(&self, cx: &mut Context<'_>, key: &mut WaitKey) -> Poll<()> {
+        self.cell.poll_ended(cx, key)
+    }
 
-/// The error of work that was given up at the pool's deadline.
-pub(crate) fn abandoned() -> TaskError {
-    let lost = WorkerLost { reason: LossReason::Abandoned, ..WorkerLost::default() };
-    TaskError::lost(lost, "its body did not end by the executor's deadline")
+    fn forget(&self, key: &mut WaitKey) {
+        self.cell.forget(key);
+    }
+
+    fn task_id(&self) -> TaskId {
+        self.story.id()
+    }
+
+    fn state(&self) -> State {
+        self.cell.state()
+    }
+
+    fn cancel(self: Arc<Self>) -> Cancel {
+        if self.end_queued(&TaskError::cancelled()) {
+            Cancel::Confirmed
+        } else if self.cell.state().is_final() {
+            Cancel::NotFound
+        } else {
+            self.stop.stop()
+        }
+    }
+
+    fn events(&self) -> EventStream {
+        self.story.events(|| self.cell.state())
+    }
+
+    fn job_handle(self: Arc<Self>) -> JobHandle {
+        self.story.job_handle()
+    }
+
+    fn executor(&self) -> ExecutorId {
+        self.executor
+    }
 }
