@@ -16,6 +16,7 @@ mod background;
 mod event_loop;
 mod inline;
 mod noop;
+mod scoped;
 mod thread_pool;
 
 // The contract, its guarantees, and the arrows between the crates.

@@ -11,14 +11,14 @@ pub use map::Map;
 pub use run_multiple::{Limits, RunMultiple};
 pub use wait_many::{WaitMany, wait_many};
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use futures_core::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    CallError, Executor, Outcome, SubmitError, Task, TaskDef, TaskHandle, TaskOptions, WaitError,
-    blocking::block_on_for,
+    CallError, Executor, Outcome, ScopedExecutor, Shutdown, SubmitError, Task, TaskDef, TaskHandle,
+    TaskOptions, WaitError, blocking::block_on_for,
 };
 
 /// The calls that are pleasant to use, over any executor, also behind `dyn`.
@@ -195,6 +195,14 @@ pub trait ExecutorExt: Executor {
         timeout: Option<Duration>,
     ) -> Result<WaitMany<T>, WaitError> {
         block_on_for(wait_many(handles, timeout), None)
+    }
+
+    /// Has the executor shut down, in this way, when the scope of what is returned is left.
+    fn scoped(self, how: Shutdown) -> ScopedExecutor<Self>
+    where
+        Self: Sized,
+    {
+        ScopedExecutor::new(Arc::new(self), how)
     }
 }
 
