@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask test`.
 
+mod broker;
 mod test;
 
 use clap::{Parser, Subcommand};

@@ -4,6 +4,8 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 
+use crate::broker;
+
 /// What to hand on to `cargo test`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct TestArgs {
@@ -12,8 +14,10 @@ pub(crate) struct TestArgs {
     cargo: Vec<String>,
 }
 
-/// Runs `cargo test` over all crates, with the conformance suite, examples and documentation.
+/// Runs `cargo test` over all crates, with the conformance suite, examples and documentation,
+/// once there is a broker for those that need one.
 pub(crate) fn run(args: &TestArgs) -> anyhow::Result<()> {
+    broker::provide();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
         .args(["test", "--workspace", "--all-features"])
