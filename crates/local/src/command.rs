@@ -1,6 +1,8 @@
 //! [`Commands`]: programs as the bodies of tasks.
 
 #[cfg(unix)]
+mod census;
+#[cfg(unix)]
 mod exit;
 #[cfg(unix)]
 mod failure;
@@ -19,8 +21,13 @@ mod running;
 #[cfg(test)]
 #[cfg(unix)]
 mod tests;
+#[cfg(unix)]
+mod unborn;
 
+#[cfg(unix)]
+pub use self::census::{PausedCommands, pause_commands};
 use futures_core::future::BoxFuture;
+
 use outwork_core::{CommandReport, CommandSpec, TaskContext, TaskError, engine::CommandRunner};
 
 /// Executes programs, each in a process group of its own.

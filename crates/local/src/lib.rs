@@ -24,6 +24,8 @@ mod settings;
 mod thread_pool;
 
 pub use background::BackgroundLoop;
+#[cfg(unix)]
+pub use command::{PausedCommands, pause_commands};
 pub use event_loop::{
     BlockingStream, EventLoopPool, EventLoopPoolBuilder, EventLoopSettings, NoSuchLoop,
 };

@@ -2,11 +2,13 @@
 
 use std::{
     io,
-    process::{Child, ExitStatus},
+    process::{Child, ChildStdin, Command, ExitStatus},
     thread,
 };
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+
+use super::census;
 
 /// The processes of one command, with the program itself at their head.
 ///
@@ -19,8 +21,11 @@ pub(super) struct Group {
 }
 
 impl Group {
-    pub(super) fn new(leader: Child) -> Self {
-        Self { leader: Some(leader) }
+    /// Starts a program as the first of its group, with the pipe to its input where it has one.
+    pub(super) fn start(command: &mut Command) -> io::Result<(Self, Option<ChildStdin>)> {
+        let mut leader = census::start(|| command.spawn(), Pid::from_child)?;
+        let stdin = leader.stdin.take();
+        Ok((Self { leader: Some(leader) }, stdin))
     }
 
     /// The number of the program and of its group; `None` once the program was reaped.
@@ -53,7 +58,11 @@ impl Group {
     /// When somebody else has reaped it, as the kernel does when this process ignores SIGCHLD.
     pub(super) fn reap(&mut self) -> io::Result<Option<ExitStatus>> {
         let Some(leader) = &mut self.leader else { return Ok(None) };
-        let status = leader.try_wait();
+        let status = census::reap(Pid::from_child(leader), || {
+            let status = leader.try_wait();
+            let reaped = !matches!(status, Ok(None));
+            (status, reaped)
+        });
         if !matches!(status, Ok(None)) {
             self.leader = None;
         }
@@ -77,6 +86,7 @@ impl Drop for Group {
 
 /// Reaps a program that was killed but takes a moment to die.
 fn reap_elsewhere(mut leader: Child) {
+    census::forget(Pid::from_child(&leader));
     let thread = thread::Builder::new().name("outwork-reap".to_owned());
     let started = thread.spawn(move || {
         if let Err(error) = leader.wait() {

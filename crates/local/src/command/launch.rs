@@ -77,11 +77,8 @@ pub(super) async fn launch(spec: &CommandSpec, ctx: &TaskContext) -> Result<Laun
     command.stdout(programs_stdout).stderr(programs_stderr);
     let mut retries = 0;
     loop {
-        match command.spawn() {
-            Ok(mut child) => {
-                let stdin = child.stdin.take();
-                return Ok(Launched { group: Group::new(child), stdin, stdout, stderr });
-            }
+        match Group::start(&mut command) {
+            Ok((group, stdin)) => return Ok(Launched { group, stdin, stdout, stderr }),
             Err(error) if is_busy(&error) && retries < BUSY_RETRIES => {
                 retries += 1;
                 pause(ctx).await?;
