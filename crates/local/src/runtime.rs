@@ -2,7 +2,7 @@
 
 use std::{
     cell::OnceCell,
-    future::Future,
+    rc::Rc,
     sync::{Mutex, OnceLock, PoisonError},
 };
 
@@ -23,29 +23,24 @@ pub(crate) fn shared() -> Result<&'static Handle, BuildError> {
     })
 }
 
-/// Drives a future on a runtime of this thread's own, which is built when it is first needed.
+/// The runtime of this thread's own, which is built when it is first needed; `None` when the
+/// system refuses its descriptors.
 ///
 /// For what waits on the kernel and on nothing else, such as a command: its events reach this
 /// thread without a detour over the shared runtime's. That detour took a tenth to a fifth of
 /// the rate at which programs could be executed.
-///
-/// # Errors
-///
-/// When the system refuses the descriptors; the future is dropped.
-pub(crate) fn block_here<F: Future>(future: F) -> Result<F::Output, BuildError> {
+pub(crate) fn own() -> Option<Rc<Runtime>> {
     thread_local! {
-        static OWN: OnceCell<Runtime> = const { OnceCell::new() };
+        static OWN: OnceCell<Rc<Runtime>> = const { OnceCell::new() };
     }
     OWN.with(|own| {
         if own.get().is_none() {
-            let runtime = Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .map_err(|error| BuildError::system("a runtime for commands", &error))?;
-            let _ = own.set(runtime);
+            match Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => drop(own.set(Rc::new(runtime))),
+                Err(error) => tracing::debug!(%error, "a thread has no runtime of its own"),
+            }
         }
-        let runtime = own.get().expect("it was just put there");
-        Ok(runtime.block_on(future))
+        own.get().cloned()
     })
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use outwork_core::{
-    BodyKind, WorkerScope,
+    BodyKind, TaskError, TaskErrorKind, WorkerScope,
     blocking::block_on,
     engine::{Attempt, contain_drop},
 };
@@ -123,15 +123,17 @@ fn run_attempt(shared: &Shared, worker: &Worker, attempt: Attempt) {
     let Err(attempt) = attempt.run_sync(&worker.name) else { return };
     // What has to be awaited may need timers and sockets.
     let alone = attempt.kind() == BodyKind::Command && !attempt.has_surroundings();
-    let ran = if alone {
-        runtime::block_here(attempt.run(&worker.name, &shared.commands))
-    } else {
-        runtime::shared().map(|runtime| {
+    if alone && let Some(runtime) = runtime::own() {
+        return runtime.block_on(attempt.run(&worker.name, &shared.commands));
+    }
+    match runtime::shared() {
+        Ok(runtime) => {
             let _entered = runtime.enter();
             block_on(attempt.run(&worker.name, &shared.commands));
-        })
-    };
-    if let Err(error) = ran {
-        tracing::error!(%error, "the body of a task cannot be run");
+        }
+        Err(error) => {
+            let message = format!("the body of the task cannot be run: {error}");
+            attempt.finish_elsewhere(Err(TaskError::new(TaskErrorKind::Infrastructure, message)));
+        }
     }
 }
