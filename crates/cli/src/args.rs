@@ -1,6 +1,6 @@
 //! What was typed.
 
-use std::{env, ffi::OsString, num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{env, ffi::OsString, num::NonZeroUsize, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
@@ -94,6 +94,7 @@ pub(crate) struct ExecArgs {
     ///
     /// A thread pool without a size of its own gets that many workers.
     #[arg(short = 'j', long, value_name = "N", value_parser = parse_count)]
+    #[arg(allow_negative_numbers = true)]
     pub(crate) jobs: Option<NonZeroUsize>,
 
     /// End input lines at NUL instead of newline
@@ -134,10 +135,12 @@ pub(crate) struct ExecArgs {
 
     /// Run again what fails, up to N more times
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    #[arg(value_parser = parse_from_zero::<u32>, allow_negative_numbers = true)]
     pub(crate) retries: u32,
 
     /// Stop a run after so long: seconds, or as in 500ms, 2m, 1h 30m
     #[arg(long, value_name = "D", value_parser = parse_time_limit)]
+    #[arg(allow_negative_numbers = true)]
     pub(crate) time_limit: Option<Duration>,
 
     /// End early when runs fail: never, now or soon, after N failures now,fail=N or soon,fail=N
@@ -200,6 +203,7 @@ pub(crate) struct MapArgs {
 
     /// How many are in flight at once
     #[arg(short = 'j', long, value_name = "N", default_value = "1024", value_parser = parse_count)]
+    #[arg(allow_negative_numbers = true)]
     pub(crate) jobs: NonZeroUsize,
 
     /// Write each result as soon as there is one, not in the order of the input
@@ -218,14 +222,17 @@ pub(crate) struct BenchArgs {
 
     /// How many tasks to run
     #[arg(long, value_name = "N", default_value = "100000", value_parser = parse_count)]
+    #[arg(allow_negative_numbers = true)]
     pub(crate) tasks: NonZeroUsize,
 
     /// How many are in flight at once
     #[arg(long, value_name = "N", default_value = "1024", value_parser = parse_count)]
+    #[arg(allow_negative_numbers = true)]
     pub(crate) in_flight: NonZeroUsize,
 
     /// How many bytes each task is given and gives back
     #[arg(long, value_name = "BYTES", default_value_t = 64)]
+    #[arg(value_parser = parse_from_zero::<usize>, allow_negative_numbers = true)]
     pub(crate) payload: usize,
 }
 
@@ -249,6 +256,11 @@ pub(crate) enum ConfigCommand {
 /// Reads a number of things that cannot be none.
 fn parse_count(text: &str) -> Result<NonZeroUsize, &'static str> {
     text.parse().map_err(|_| "use a whole number from 1")
+}
+
+/// Reads a number of things that may be none.
+fn parse_from_zero<N: FromStr>(text: &str) -> Result<N, &'static str> {
+    text.parse().map_err(|_| "use a whole number from 0, and not too large a one")
 }
 
 /// Reads the arguments of this process.

@@ -61,8 +61,8 @@ enum Reader {
 const MAX_RECORD: usize = 64 << 20;
 
 /// Told to a person whose terminal we are reading from.
-const TERMINAL_NOTICE: &str = "reading input lines from the terminal; \
-     end them with Ctrl-D, or give a file with -a, or --no-input for a single run";
+const TERMINAL_NOTICE: &str =
+    "reading input lines from the terminal; end them with Ctrl-D, or give a file with -a";
 
 /// Why the input could not be read.
 #[derive(Debug, thiserror::Error)]

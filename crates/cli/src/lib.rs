@@ -33,6 +33,7 @@ mod input;
 mod job_end;
 mod joblog;
 mod lines;
+mod open_files;
 mod output;
 mod progress;
 mod pump;

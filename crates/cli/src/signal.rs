@@ -1,10 +1,11 @@
 //! The signals of a run: finish, cancel, kill.
 
-use std::{fs, io, thread};
+use std::{fs, io, sync::Arc, thread};
 
 use anyhow::Context;
 use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP},
+    flag,
     iterator::Signals,
     low_level,
 };
@@ -15,14 +16,24 @@ use crate::{
 };
 
 /// From now on the first SIGINT or SIGTERM finishes what runs, the second cancels it and the
-/// third kills. SIGHUP cancels at once: the terminal is gone.
+/// third kills. SIGHUP cancels at once: the terminal is gone. SIGTSTP stops us and what runs.
 ///
 /// A signal that was ignored when we started stays so, as nohup(1) and shells expect.
 pub(crate) fn handle(stopper: Stopper) -> Result<(), Failure> {
     let ignored = ignored_signals();
-    let wanted = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|s| ignored >> (s - 1) & 1 == 0);
-    let signals = Signals::new(wanted).context("cannot handle signals").map_err(Failure::failed)?;
+    let is_wanted = |signal: &i32| ignored >> (signal - 1) & 1 == 0;
+    let wanted = [SIGINT, SIGTERM, SIGHUP, SIGTSTP].into_iter().filter(is_wanted);
+    let signals = listen(wanted, &stopper).context("cannot handle signals");
+    let signals = signals.map_err(Failure::failed)?;
     start_thread(signals, stopper).context("cannot start a thread").map_err(Failure::failed)
+}
+
+fn listen(wanted: impl Iterator<Item = i32> + Clone, stopper: &Stopper) -> io::Result<Signals> {
+    for signal in wanted.clone().filter(|signal| *signal != SIGTSTP) {
+        let number = usize::try_from(signal).unwrap_or_default();
+        flag::register_usize(signal, Arc::clone(stopper.hit()), number)?;
+    }
+    Signals::new(wanted)
 }
 
 fn start_thread(mut signals: Signals, stopper: Stopper) -> io::Result<()> {
@@ -30,11 +41,22 @@ fn start_thread(mut signals: Signals, stopper: Stopper) -> io::Result<()> {
     let listen = move || {
         let mut count = 0;
         for signal in signals.forever() {
+            if signal == SIGTSTP {
+                stop_with_programs();
+                continue;
+            }
             count = if signal == SIGHUP { count.max(1) + 1 } else { count + 1 };
             obey(signal, count, &stopper);
         }
     };
     thread.spawn(listen).map(drop)
+}
+
+/// Stops as Ctrl-Z asks for, with all programs. Returns when we are let go on, and they are as well.
+fn stop_with_programs() {
+    let _paused = outwork_local::pause_commands();
+    // That it cannot stop is nothing that a stop could wait for.
+    let _ = low_level::emulate_default_handler(SIGTSTP);
 }
 
 fn obey(signal: i32, count: u32, stopper: &Stopper) {

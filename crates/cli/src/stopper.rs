@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicU8, AtomicUsize, Ordering},
     },
     task::Waker,
     time::Duration,
@@ -35,13 +35,16 @@ struct Shared {
     level: AtomicU8,
     /// The signal that asked first, 0 for none.
     signal: AtomicU8,
+    /// The signal that came last, 0 for none: known from the moment when it comes.
+    hit: Arc<AtomicUsize>,
     waker: AtomicWaker,
 }
 
 impl Stopper {
     pub(crate) fn new(executor: Arc<dyn Executor>) -> Self {
         let (level, signal) = (AtomicU8::new(GOING), AtomicU8::new(0));
-        Self { shared: Arc::new(Shared { executor, level, signal, waker: AtomicWaker::new() }) }
+        let (hit, waker) = (Arc::default(), AtomicWaker::new());
+        Self { shared: Arc::new(Shared { executor, level, signal, hit, waker }) }
     }
 
     /// Whether nothing more is to be started.
@@ -82,6 +85,19 @@ impl Stopper {
     pub(crate) fn note_signal(&self, signal: u8) {
         let signals = &self.shared.signal;
         let _ = signals.compare_exchange(0, signal, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// What the handlers of signals set to the signal's number.
+    pub(crate) fn hit(&self) -> &Arc<AtomicUsize> {
+        &self.shared.hit
+    }
+
+    /// Whether this signal came to us.
+    ///
+    /// A program that it killed may never have begun: until its `exec` it is in our group, and
+    /// Ctrl-C reaches it there.
+    pub(crate) fn was_hit_by(&self, signal: i32) -> bool {
+        usize::try_from(signal) == Ok(self.shared.hit.load(Ordering::SeqCst)) && signal != 0
     }
 
     /// The signal that ended the run.

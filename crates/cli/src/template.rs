@@ -88,7 +88,8 @@ impl Template {
             return Err(TemplateError::EmptyPlaceholder);
         }
         let mut arguments = argv.iter().map(|arg| cut(arg.as_bytes(), placeholder));
-        let program = arguments.next().ok_or(TemplateError::NoProgram)?;
+        let program = arguments.next().filter(|program| !program.is_empty());
+        let program = program.ok_or(TemplateError::NoProgram)?;
         let args: Vec<Argument> = arguments.collect();
         let appends_line = !has_token(&program) && !args.iter().any(has_token);
         Ok(Self { program, args, appends_line })

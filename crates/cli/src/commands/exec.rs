@@ -3,20 +3,23 @@
 mod ending;
 mod runs;
 
-use std::sync::Arc;
+use std::{num::NonZeroUsize, sync::Arc};
 
 use outwork_core::{BoxError, CommandReport, CommandSpec, Registry, TaskDef};
+use serde_json::json;
 
-use self::runs::Runs;
+use self::{ending::text, runs::Runs};
 use crate::{
     args::ExecArgs,
+    command_line::CommandLine,
     config::ExecConfig,
-    executors::{Chosen, Executors},
+    executors::{Chosen, Executors, InFlight},
     exit_code::ExitCode,
     failure::Failure,
     feed::Feed,
     halt::HaltPolicy,
-    input::Records,
+    input::{Record, Records},
+    open_files::{self, needed},
     output::Output,
     pump, signal,
     stopper::Stopper,
@@ -38,16 +41,22 @@ pub(super) fn exec(
     let mut config = ExecConfig::new(args, json)?;
     let mut output = Output::standard()?;
     registry.register_command(EXEC, |_, spec| Ok::<_, BoxError>(spec)).map_err(Failure::usage)?;
+    if let InFlight::Running(jobs) = config.in_flight {
+        config.in_flight = InFlight::Running(fitting(jobs, &mut output)?);
+    }
     let chosen = executors.build(config.executor.as_deref(), config.in_flight, registry)?;
     if let Some(notice) = config.source.terminal_notice() {
-        output.say(notice)?;
+        output.say(format_args!("{notice}, or --no-input for a single run"))?;
     }
     let records = Records::open(config.source.clone(), config.separator).map_err(Failure::usage)?;
     if config.dry_run {
         return dry_run(config, records, output);
     }
     let Chosen { executor, mut in_flight, at_hand, .. } = chosen;
-    if config.halt == HaltPolicy::Never {
+    let fits = fitting(in_flight, &mut output)?;
+    if fits < in_flight {
+        in_flight = fits;
+    } else if config.halt == HaltPolicy::Never {
         // Otherwise what is at hand could start before we have heard of the failure that ends
         // the run.
         in_flight = in_flight.saturating_add(at_hand);
@@ -61,6 +70,19 @@ pub(super) fn exec(
     runs.finish()
 }
 
+/// So many runs at once as there may be files open for.
+fn fitting(runs: NonZeroUsize, output: &mut Output) -> Result<NonZeroUsize, Failure> {
+    let fits = open_files::room_for(runs);
+    if fits < runs {
+        let needed = needed(runs);
+        output.say(format_args!(
+            "{runs} runs at once need up to {needed} open files, and the limit is lower: \
+             {fits} run at once; raise it by `ulimit -n {needed}`, or give -j{fits}"
+        ))?;
+    }
+    Ok(fits)
+}
+
 /// Writes the commands instead.
 fn dry_run(config: ExecConfig, records: Records, mut output: Output) -> Result<ExitCode, Failure> {
     let logged = config.records.logged()?;
@@ -68,9 +90,19 @@ fn dry_run(config: ExecConfig, records: Records, mut output: Output) -> Result<E
         let record = record.map_err(Failure::failed)?;
         let command = config.template.expand(&record).map_err(Failure::failed)?;
         if !logged.skips(record.number, &command) {
-            output.data(format!("{command}\n").as_bytes())?;
+            output.data(planned(&record, &command, config.output.json).as_bytes())?;
         }
     }
     output.flush()?;
     Ok(ExitCode::Success)
+}
+
+/// The line of a command that would be run.
+fn planned(record: &Record, command: &CommandLine, json: bool) -> String {
+    if !json {
+        return format!("{command}\n");
+    }
+    let line = record.line.as_deref().map(text);
+    let object = json!({ "seq": record.number, "line": line, "command": command.to_string() });
+    format!("{object}\n")
 }

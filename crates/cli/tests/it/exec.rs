@@ -131,6 +131,13 @@ fn a_dry_run_writes_what_a_shell_would_need_and_runs_nothing() {
 }
 
 #[test]
+fn a_dry_run_as_json_has_a_line_for_each_command() {
+    let ran = outwork(["exec", "--dry-run", "--json", "--", "touch", "{}.x"], "a b\n");
+    let expected = "{\"command\":\"touch 'a b.x'\",\"line\":\"a b\",\"seq\":1}\n";
+    assert_eq!((ran.stdout.as_str(), ran.code), (expected, 0));
+}
+
+#[test]
 fn json_has_a_line_for_each_run() {
     let args = ["exec", "--json", "--", "sh", "-c", "echo $0; printf '\\377' >&2; exit $0"];
     let ran = outwork(args, "0\n3\n");
@@ -153,25 +160,6 @@ fn programs_do_not_see_our_variables() {
     let output = command.env("OUTWORK_URL", "amqp://secret").env("KEPT", "1").output().unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert!(stdout.contains("KEPT=1") && !stdout.contains("OUTWORK"), "{stdout}");
-}
-
-#[test]
-fn memory_is_bounded_while_the_first_run_is_the_slowest() {
-    const RUNS: usize = 150;
-    let place = Place::new();
-    place.write("lines", seq(RUNS));
-    let script = "if [ $0 = 1 ]; then while [ ! -e go ]; do sleep 0.02; done; echo first
-        else head -c 1000000 /dev/zero; fi";
-    let args = ["exec", "-a", "lines", "-j3", "--joblog", "log", "--", "sh", "-c", script];
-    let running = place.start(args);
-    let log = place.path("log");
-    crate::support::wait_until("all but the first", || crate::support::lines(&log) == RUNS);
-    let peak = running.peak_mib();
-    place.write("go", "");
-    let ran = running.ended();
-    assert!(ran.stdout.starts_with("first\n\0") && ran.code == 0);
-    assert_eq!(ran.stdout.len(), 6 + (RUNS - 1) * 1_000_000);
-    assert!(peak < 110, "{peak} MiB");
 }
 
 #[test]

@@ -21,6 +21,15 @@ mod records;
 /// Ends that come early: halts, limits, signals, a reader that goes.
 mod early;
 
+/// Ctrl-C and Ctrl-Z, as a job of a shell gets them.
+mod job_control;
+
+/// What a run takes of the machine.
+mod bounds;
+
+/// What is shown on a terminal, and not elsewhere.
+mod terminal;
+
 /// One task: `run`, `tasks`, `bench`, `config`.
 mod run;
 

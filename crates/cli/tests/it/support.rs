@@ -101,8 +101,12 @@ impl Running {
         Self { stdin: child.stdin.take(), child, stdout, stderr }
     }
 
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
     pub fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        kill_process(self.pid(), signal).unwrap();
     }
 
     /// Sends a signal once it would not be ended by it.

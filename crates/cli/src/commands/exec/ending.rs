@@ -128,7 +128,7 @@ fn bytes(captured: &Captured) -> Value {
 }
 
 /// Text, or the bytes as numbers where it is not UTF-8.
-fn text(bytes: &[u8]) -> Value {
+pub(super) fn text(bytes: &[u8]) -> Value {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.into(),
         Err(_) => bytes.into(),

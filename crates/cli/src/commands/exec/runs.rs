@@ -16,6 +16,7 @@ use crate::{
     feed::Feed,
     halt::{Halt, HaltCounter},
     input::{InputError, Record},
+    job_end::JobEnd,
     joblog::Entry,
     output::Output,
     progress::Progress,
@@ -72,10 +73,14 @@ impl Runs {
         stopper: Stopper,
     ) -> Result<Self, Failure> {
         if records.logged.unreadable() > 0 {
-            let lines = records.logged.unreadable();
-            output.say(format_args!(
-                "{lines} lines of the joblog are torn or garbled; what they logged runs again"
-            ))?;
+            output.say(match records.logged.unreadable() {
+                1 => {
+                    "a line of the joblog is torn or garbled; what it logged runs again".to_owned()
+                }
+                lines => format!(
+                    "{lines} lines of the joblog are torn or garbled; what they logged runs again"
+                ),
+            })?;
         }
         Ok(Self {
             progress: Progress::new(config.output.bar),
@@ -281,7 +286,13 @@ impl Work for Runs {
     }
 
     fn ended(&mut self, run: Run, end: Result<Outcome, SubmitError>) -> Result<(), Failure> {
-        self.done(run, Ending::new(end))
+        let mut ending = Ending::new(end);
+        if let JobEnd::Signalled(signal) = ending.end
+            && self.stopper.was_hit_by(signal)
+        {
+            ending.cancelled = true;
+        }
+        self.done(run, ending)
     }
 
     fn idle(&mut self) -> Result<(), Failure> {

@@ -1,0 +1,101 @@
+use std::{
+    fs::File,
+    io::{Read, Write},
+    os::fd::OwnedFd,
+    process::Stdio,
+    sync::mpsc::{Receiver, channel},
+    time::Instant,
+};
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+use crate::support::{DEADLINE, Place, outwork, seq, spawn};
+
+/// A terminal with a person before it.
+struct Terminal {
+    keyboard: File,
+    screen: Receiver<Vec<u8>>,
+    seen: String,
+}
+
+impl Terminal {
+    /// The person's side, and the program's.
+    fn open() -> (Self, OwnedFd) {
+        let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&keyboard).unwrap();
+        unlockpt(&keyboard).unwrap();
+        let path = ptsname(&keyboard, Vec::new()).unwrap();
+        let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY;
+        let tty = rustix::fs::open(&*path, flags, rustix::fs::Mode::empty()).unwrap();
+        let keyboard = File::from(keyboard);
+        let mut screen = keyboard.try_clone().unwrap();
+        let (show, shown) = channel();
+        spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(read @ 1..) = screen.read(&mut buffer) {
+                if show.send(buffer[..read].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        (Self { keyboard, screen: shown, seen: String::new() }, tty)
+    }
+
+    #[track_caller]
+    fn shows(&mut self, text: &str) {
+        let end = Instant::now() + DEADLINE;
+        while !self.seen.contains(text) {
+            let left = end.saturating_duration_since(Instant::now());
+            let piece = self.screen.recv_timeout(left);
+            let piece = piece.unwrap_or_else(|_| panic!("{text:?} is not in {:?}", self.seen));
+            self.seen.push_str(&String::from_utf8_lossy(&piece));
+        }
+    }
+}
+
+#[test]
+fn a_person_is_told_that_input_is_awaited() {
+    for (args, hint) in [
+        (&["exec", "--", "echo"][..], "give a file with -a, or --no-input for a single run"),
+        (&["map", "demo.echo"][..], "give a file with -a\r\n"),
+    ] {
+        let (mut terminal, tty) = Terminal::open();
+        let place = Place::new();
+        let mut command = place.command(args);
+        command.stdin(tty.try_clone().unwrap()).stdout(Stdio::piped()).stderr(tty);
+        let child = command.spawn().unwrap();
+        drop(command);
+        terminal.shows("reading input lines from the terminal");
+        terminal.shows(hint);
+        // Ctrl-D
+        terminal.keyboard.write_all(b"7\n\x04").unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(String::from_utf8(output.stdout).unwrap().contains('7'));
+        assert_eq!(output.status.code(), Some(0));
+    }
+}
+
+#[test]
+fn a_bar_is_shown_on_a_terminal_and_nowhere_else() {
+    let place = Place::new();
+    place.write("lines", seq(30));
+    let args = ["exec", "--bar", "-a", "lines", "--", "sh", "-c", "[ $0 != 3 ]"];
+    let (mut terminal, tty) = Terminal::open();
+    let mut command = place.command(args);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(tty);
+    let child = command.spawn().unwrap();
+    drop(command);
+    terminal.shows("30/30");
+    terminal.shows("1 failed");
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(1));
+    let ran = place.run(args, "");
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
+}
+
+#[test]
+fn there_is_no_colour_off_a_terminal() {
+    for args in [&["--help"][..], &["exec", "--help"], &["exek"], &["run", "nope"], &["tasks"]] {
+        let ran = outwork(args, "");
+        assert!(!ran.stdout.contains('\x1b') && !ran.stderr.contains('\x1b'), "{args:?}");
+    }
+}
