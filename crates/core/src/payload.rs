@@ -84,7 +84,7 @@ impl Payload {
             Codec::Json => {
                 let mut reader = serde_json::Deserializer::from_slice(&self.bytes);
                 let value = serde_path_to_error::deserialize(&mut reader)
-                    .map_err(|e| error(e.path().to_string(), e.into_inner().to_string()))?;
+                    .map_err(|e| error(e.path().to_string(), placed(&e.into_inner())))?;
                 reader.end().map_err(|e| error(String::new(), e.to_string()))?;
                 Ok(value)
             }
@@ -167,6 +167,15 @@ pub struct EncodeError {
     message: String,
 }
 
+/// What the decoder had to say. Columns are from 1: at 0 it had not begun to look.
+fn placed(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    match message.strip_suffix(" at line 1 column 0") {
+        Some(message) => message.to_owned(),
+        None => message,
+    }
+}
+
 /// Bytes are not a value of the type that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodeError {
@@ -227,6 +236,15 @@ mod tests {
         let error = payload.decode::<(u32, u32)>().unwrap_err();
         assert_eq!(error.path(), "[1]");
         assert_eq!(error.expected(), "(u32, u32)");
+    }
+
+    #[test]
+    fn a_place_is_named_only_where_there_is_one() {
+        let reason = |json: &'static str| {
+            Payload::new(Codec::Json, json).decode::<f64>().unwrap_err().reason().to_owned()
+        };
+        assert_eq!(reason("{}"), "invalid type: map, expected f64");
+        assert_eq!(reason("\"x\""), "invalid type: string \"x\", expected f64 at line 1 column 3");
     }
 
     #[test]
