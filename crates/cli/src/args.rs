@@ -15,7 +15,7 @@ use crate::{duration::parse_time_limit, halt::HaltPolicy};
 #[command(after_help = "\
 Exit codes: 0 all ok; 1 a task failed, crashed, timed out or was cancelled; 2 usage;
 128+n ended by signal n. The first Ctrl-C finishes what runs, the second cancels it,
-the third kills.")]
+the third kills. Ctrl-Z stops what runs as well, and time limits run on.")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -155,6 +155,8 @@ pub(crate) struct ExecArgs {
     pub(crate) dry_run: bool,
 
     /// Show a progress bar, on a terminal only
+    ///
+    /// Without this there is one when a run takes long and its output goes to a file.
     #[arg(long)]
     pub(crate) bar: bool,
 

@@ -1,23 +1,35 @@
 //! `--bar`: how far a run is, for a person at a terminal.
 
-use std::io::{self, IsTerminal};
+use std::{
+    fs::File,
+    io::{self, IsTerminal},
+    os::fd::AsFd,
+    time::{Duration, Instant},
+};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// The progress bar, where one was asked for and somebody can see it.
+/// A run that takes longer shows a bar without being asked, where it disturbs nothing.
+const LONG: Duration = Duration::from_secs(2);
+
+/// The progress bar, where somebody can see it: when it was asked for, and when the run is long
+/// and its output goes to a file.
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
+    /// When it is to be shown, as long as it is not.
+    hidden_until: Option<Instant>,
     started: u64,
     failed: u64,
 }
 
 impl Progress {
     pub(crate) fn new(wanted: bool) -> Self {
-        let bar = (wanted && io::stderr().is_terminal()).then(|| {
-            let target = ProgressDrawTarget::stderr_with_hz(10);
+        let bar = (io::stderr().is_terminal() && (wanted || output_is_a_file())).then(|| {
+            let target = if wanted { shown() } else { ProgressDrawTarget::hidden() };
             ProgressBar::with_draw_target(None, target).with_style(style(OPEN))
         });
-        Self { bar, started: 0, failed: 0 }
+        let hidden_until = (!wanted).then(|| Instant::now() + LONG);
+        Self { bar, hidden_until, started: 0, failed: 0 }
     }
 
     pub(crate) fn started(&mut self) {
@@ -35,6 +47,9 @@ impl Progress {
     pub(crate) fn ended(&mut self, succeeded: bool) {
         self.failed += u64::from(!succeeded);
         if let Some(bar) = &self.bar {
+            if self.hidden_until.take_if(|end| *end <= Instant::now()).is_some() {
+                bar.set_draw_target(shown());
+            }
             bar.inc(1);
             if self.failed > 0 {
                 bar.set_message(format!("{} failed", self.failed));
@@ -55,6 +70,16 @@ impl Progress {
             bar.finish();
         }
     }
+}
+
+fn shown() -> ProgressDrawTarget {
+    ProgressDrawTarget::stderr_with_hz(10)
+}
+
+/// Not a pipe: what reads it may be a pager that has the terminal for itself.
+fn output_is_a_file() -> bool {
+    let stdout = io::stdout().as_fd().try_clone_to_owned().map(File::from);
+    stdout.and_then(|stdout| stdout.metadata()).is_ok_and(|metadata| metadata.is_file())
 }
 
 /// Before and after the end of the input is known.

@@ -93,6 +93,22 @@ fn a_bar_is_shown_on_a_terminal_and_nowhere_else() {
 }
 
 #[test]
+fn a_long_run_whose_output_goes_to_a_file_shows_a_bar() {
+    let place = Place::new();
+    place.write("lines", seq(10));
+    let (mut terminal, tty) = Terminal::open();
+    let args = ["exec", "-j1", "-a", "lines", "--", "sh", "-c", "sleep 0.3; echo $0"];
+    let mut command = place.command(args);
+    let out = File::create(place.path("out")).unwrap();
+    command.stdin(Stdio::null()).stdout(out).stderr(tty);
+    let child = command.spawn().unwrap();
+    drop(command);
+    terminal.shows("10/10");
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(0));
+    assert_eq!(place.read("out"), seq(10));
+}
+
+#[test]
 fn there_is_no_colour_off_a_terminal() {
     for args in [&["--help"][..], &["exec", "--help"], &["exek"], &["run", "nope"], &["tasks"]] {
         let ran = outwork(args, "");
