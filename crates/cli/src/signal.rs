@@ -4,7 +4,7 @@ use std::{fs, io, sync::Arc, thread};
 
 use anyhow::Context;
 use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP},
+    consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP},
     flag,
     iterator::Signals,
     low_level,
@@ -15,14 +15,18 @@ use crate::{
     stopper::Stopper,
 };
 
+/// The signal that kills, counted from 1.
+const KILL: u32 = 3;
+
 /// From now on the first SIGINT or SIGTERM finishes what runs, the second cancels it and the
-/// third kills. SIGHUP cancels at once: the terminal is gone. SIGTSTP stops us and what runs.
+/// third kills. SIGHUP cancels at once: the terminal is gone. SIGQUIT kills at once.
+/// SIGTSTP stops us and what runs.
 ///
 /// A signal that was ignored when we started stays so, as nohup(1) and shells expect.
 pub(crate) fn handle(stopper: Stopper) -> Result<(), Failure> {
     let ignored = ignored_signals();
     let is_wanted = |signal: &i32| ignored >> (signal - 1) & 1 == 0;
-    let wanted = [SIGINT, SIGTERM, SIGHUP, SIGTSTP].into_iter().filter(is_wanted);
+    let wanted = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP].into_iter().filter(is_wanted);
     let signals = listen(wanted, &stopper).context("cannot handle signals");
     let signals = signals.map_err(Failure::failed)?;
     start_thread(signals, stopper).context("cannot start a thread").map_err(Failure::failed)
@@ -45,7 +49,11 @@ fn start_thread(mut signals: Signals, stopper: Stopper) -> io::Result<()> {
                 stop_with_programs();
                 continue;
             }
-            count = if signal == SIGHUP { count.max(1) + 1 } else { count + 1 };
+            count = match signal {
+                SIGQUIT => KILL,
+                SIGHUP => count.max(1) + 1,
+                _ => count + 1,
+            };
             obey(signal, count, &stopper);
         }
     };

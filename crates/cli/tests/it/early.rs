@@ -69,6 +69,22 @@ fn the_third_signal_kills() {
 }
 
 #[test]
+fn ctrl_backslash_kills_at_once_and_leaves_nothing() {
+    let place = Place::new();
+    let script = STUBBORN.replace("touch started", "echo $$ >> pids; touch started");
+    let running = start(&place, &script);
+    running.signal_when_it_handles(Signal::QUIT);
+    assert!([131, -1].contains(&running.ended().code));
+    for pid in place.read("pids").lines() {
+        let gone = || {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            stat.is_empty() || stat.contains(") Z ")
+        };
+        crate::support::wait_until("the program is gone", gone);
+    }
+}
+
+#[test]
 fn a_reader_that_goes_ends_the_run_quietly() {
     let place = Place::new();
     place.write("lines", seq(100_000));
