@@ -21,17 +21,10 @@ pub(crate) fn error_json(error: &TaskError) -> Map<String, Value> {
     object
 }
 
-/// The name of a kind, such as `timed_out`.
-pub(crate) fn kind_name(error: &TaskError) -> String {
-    let mut object = Map::new();
-    add_kind(&mut object, error.kind());
-    object["kind"].as_str().unwrap_or("failed").to_owned()
-}
-
 fn add_kind(object: &mut Map<String, Value>, kind: &TaskErrorKind) {
     let value = serde_json::to_value(kind).unwrap_or(Value::Null);
-    let (name, details) = variant(value);
-    object.insert("kind".to_owned(), name);
+    let (_, details) = variant(value);
+    object.insert("kind".to_owned(), kind.name().into());
     match (kind, details) {
         (TaskErrorKind::TimedOut { limit, abandoned }, _) => {
             object.insert("limit_seconds".to_owned(), limit.as_secs_f64().into());
@@ -76,7 +69,6 @@ mod tests {
     #[track_caller]
     fn check(error: &TaskError, expected: Value) {
         assert_eq!(Value::Object(error_json(error)), expected);
-        assert_eq!(kind_name(error), expected["kind"].as_str().unwrap());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     args::RunArgs,
-    error_json::{error_json, kind_name},
+    error_json::error_json,
     executors::{Chosen, Executors, InFlight},
     exit_code::ExitCode,
     failure::Failure,
@@ -97,6 +97,6 @@ fn show_error(
     if json {
         output.data(format!("{}\n", json!({ "error": error_json(error) })).as_bytes())?;
     }
-    output.say(format_args!("task {task} ({}): {error}", kind_name(error)))?;
+    output.say(format_args!("task {task} ({}): {error}", error.kind().name()))?;
     Ok(ExitCode::Failure)
 }

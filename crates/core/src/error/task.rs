@@ -78,6 +78,27 @@ pub enum TaskErrorKind {
     Infrastructure,
 }
 
+impl TaskErrorKind {
+    /// The name of the kind, such as `timed_out`: the same in logs, in JSON and on every wire.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Panicked => "panicked",
+            Self::Exited { .. } => "exited",
+            Self::Signalled { .. } => "signalled",
+            Self::TimedOut { .. } => "timed_out",
+            Self::Cancelled => "cancelled",
+            Self::WorkerLost(_) => "worker_lost",
+            Self::Rejected(_) => "rejected",
+            Self::Expired => "expired",
+            Self::Undecodable => "undecodable",
+            Self::OutputTooLarge { .. } => "output_too_large",
+            Self::Infrastructure => "infrastructure",
+        }
+    }
+}
+
 /// What is known of a worker that vanished.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct WorkerLost {
@@ -327,6 +348,33 @@ mod tests {
     #[test]
     fn an_empty_message_does_not_stay_empty() {
         assert!(!TaskError::from_error("".into()).message().is_empty());
+    }
+
+    #[test]
+    fn every_kind_has_a_name_of_its_own_which_is_that_on_the_wire() {
+        let kinds = [
+            TaskErrorKind::Failed,
+            TaskErrorKind::Panicked,
+            TaskErrorKind::Exited { code: 1 },
+            TaskErrorKind::Signalled { signal: 9 },
+            TaskErrorKind::TimedOut { limit: Duration::from_secs(1), abandoned: true },
+            TaskErrorKind::Cancelled,
+            TaskErrorKind::WorkerLost(WorkerLost::default()),
+            TaskErrorKind::Rejected(Rejection::Closed),
+            TaskErrorKind::Expired,
+            TaskErrorKind::Undecodable,
+            TaskErrorKind::OutputTooLarge { limit: 1 },
+            TaskErrorKind::Infrastructure,
+        ];
+        for kind in &kinds {
+            let name = match serde_json::to_value(kind).unwrap() {
+                serde_json::Value::Object(object) => object.keys().next().unwrap().clone(),
+                name => name.as_str().unwrap().to_owned(),
+            };
+            assert_eq!(kind.name(), name);
+        }
+        let names: std::collections::BTreeSet<_> = kinds.iter().map(TaskErrorKind::name).collect();
+        assert_eq!(names.len(), kinds.len());
     }
 
     #[test]
