@@ -24,9 +24,10 @@ impl App {
     }
 
     /// Adds executors of your own: each alias is a name for `--executor` and a `kind` in the
-    /// configuration file. One of the stock names takes the place of that executor.
+    /// configuration file. One of the stock names takes the place of that executor, and one
+    /// that was added before is replaced.
     pub fn kinds(mut self, kinds: ExecutorKinds) -> Self {
-        self.kinds = kinds;
+        self.kinds.extend(kinds);
         self
     }
 

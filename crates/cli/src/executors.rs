@@ -17,9 +17,10 @@ const ROOM: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Executors {
     file: ConfigFile,
-    /// Those of the user's own, which are looked at first.
-    own: ExecutorKinds,
-    stock: ExecutorKinds,
+    /// The aliases of the user's own kinds.
+    own: Vec<String>,
+    /// All kinds, the user's own in place of stock ones of the same alias.
+    kinds: ExecutorKinds,
 }
 
 /// How many tasks the command wants to have in flight.
@@ -47,7 +48,10 @@ pub(crate) struct Chosen {
 
 impl Executors {
     pub(crate) fn new(file: ConfigFile, own: ExecutorKinds) -> Self {
-        Self { file, own, stock: outwork_local::kinds() }
+        let aliases = own.aliases().map(str::to_owned).collect();
+        let mut kinds = outwork_local::kinds();
+        kinds.extend(own);
+        Self { file, own: aliases, kinds }
     }
 
     /// Builds the executor that `--executor` names, else the configured one, else the default.
@@ -76,7 +80,8 @@ impl Executors {
     /// Reads a SPEC, which may also be a kind of the user's own.
     pub(crate) fn parse(&self, text: &str) -> Result<ExecutorSpec, Failure> {
         let configured = self.file.executors.keys().map(String::as_str);
-        let aliases: Vec<_> = configured.chain(self.own.aliases()).collect();
+        let own = self.own.iter().map(String::as_str);
+        let aliases: Vec<_> = configured.chain(own).collect();
         ExecutorSpec::parse(text, &aliases).map_err(Failure::usage)
     }
 
@@ -86,8 +91,7 @@ impl Executors {
         config: &ExecutorConfig,
         registry: Arc<Registry>,
     ) -> Result<Arc<dyn Executor>, BuildError> {
-        let is_own = self.own.aliases().any(|alias| alias == config.kind());
-        if is_own { &self.own } else { &self.stock }.build(config, registry)
+        self.kinds.build(config, registry)
     }
 
     fn config(&self, spec: &ExecutorSpec, in_flight: InFlight) -> Result<ExecutorConfig, Failure> {

@@ -5,6 +5,8 @@ use std::{
     num::NonZeroUsize,
 };
 
+use outwork_core::nearest_names;
+
 /// An executor as the command line names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ExecutorSpec {
@@ -124,18 +126,10 @@ fn without_size(
 
 /// The valid names most like `name`, nearest first, or all of them when none is like it.
 fn nearest(name: &str, aliases: &[&str]) -> Vec<String> {
-    /// Of 1; "thread" and "theads" are well above, unrelated words well below.
-    const ALIKE: f64 = 0.8;
     let all = || BUILT_IN.iter().chain(aliases).copied();
-    let mut alike: Vec<_> = all()
-        .map(|valid| (strsim::jaro_winkler(&name.to_lowercase(), &valid.to_lowercase()), valid))
-        .filter(|(likeness, _)| *likeness >= ALIKE)
-        .collect();
-    alike.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    if alike.is_empty() {
-        return all().map(String::from).collect();
-    }
-    alike.into_iter().take(3).map(|(_, valid)| valid.into()).collect()
+    let alike = nearest_names(name, all());
+    let valid = if alike.is_empty() { all().collect() } else { alike };
+    valid.into_iter().map(String::from).collect()
 }
 
 /// Writes names as advice: `did you mean threads?`, `use one of inline, threads`.

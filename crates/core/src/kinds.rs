@@ -1,8 +1,13 @@
 //! [`ExecutorKinds`]: from an alias to an executor.
 
+mod change;
+
+pub use change::{KindChange, KindChanges};
+
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use crate::{BuildError, Executor, ExecutorConfig, Registry};
+use self::change::Readers;
+use crate::{BuildError, Executor, ExecutorConfig, Registry, likeness::nearest_names};
 
 /// Builds an executor of one kind.
 type Factory =
@@ -11,10 +16,12 @@ type Factory =
 /// The kinds of executor that a program knows, by alias.
 ///
 /// An executor of your own becomes a name in a configuration file by
-/// [`add`](Self::add)ing it here.
+/// [`add`](Self::add)ing it here. Kinds may come and go at any time; executors that were built
+/// are not touched by that.
 #[derive(Clone, Default)]
 pub struct ExecutorKinds {
     factories: BTreeMap<String, Arc<Factory>>,
+    readers: Readers,
 }
 
 impl ExecutorKinds {
@@ -40,13 +47,35 @@ impl ExecutorKinds {
         if self.factories.contains_key(alias) {
             return Err(BuildError::DuplicateKind { alias: alias.to_owned() });
         }
-        self.factories.insert(alias.to_owned(), Arc::new(factory));
+        self.insert(alias.to_owned(), Arc::new(factory));
         Ok(())
     }
 
     /// Takes a kind out; whether it was there.
     pub fn remove(&mut self, alias: &str) -> bool {
-        self.factories.remove(alias).is_some()
+        let removed = self.factories.remove(alias).is_some();
+        if removed {
+            self.readers.tell(&KindChange::Removed(alias.to_owned()));
+        }
+        removed
+    }
+
+    /// Takes over all kinds of another table; those take the place of kinds with their aliases.
+    pub fn extend(&mut self, other: Self) {
+        for (alias, factory) in other.factories {
+            self.remove(&alias);
+            self.insert(alias, factory);
+        }
+    }
+
+    fn insert(&mut self, alias: String, factory: Arc<Factory>) {
+        self.readers.tell(&KindChange::Added(alias.clone()));
+        self.factories.insert(alias, factory);
+    }
+
+    /// Reads what is added and taken out from now on.
+    pub fn changes(&mut self) -> KindChanges {
+        self.readers.join()
     }
 
     /// All aliases, sorted.
@@ -70,10 +99,9 @@ impl ExecutorKinds {
     }
 
     fn unknown(&self, alias: &str) -> BuildError {
-        let mut known: Vec<_> = self.aliases().map(str::to_owned).collect();
-        known.sort_by(|a, b| {
-            strsim::jaro_winkler(b, alias).total_cmp(&strsim::jaro_winkler(a, alias))
-        });
+        let nearest = nearest_names(alias, self.aliases());
+        let known = if nearest.is_empty() { self.aliases().collect() } else { nearest };
+        let known = known.into_iter().map(str::to_owned).collect();
         BuildError::UnknownKind { alias: alias.to_owned(), known }
     }
 }
@@ -85,23 +113,4 @@ impl fmt::Debug for ExecutorKinds {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refuse(_: &ExecutorConfig, _: Arc<Registry>) -> Result<Arc<dyn Executor>, BuildError> {
-        Err(BuildError::zero("workers"))
-    }
-
-    #[test]
-    fn an_alias_is_added_once_and_an_unknown_one_is_answered_with_the_nearest() {
-        let mut kinds = ExecutorKinds::new();
-        kinds.add("thread-pool", refuse).unwrap();
-        kinds.add("inline", refuse).unwrap();
-        assert!(kinds.add("inline", refuse).is_err());
-        let config = ExecutorConfig::new("thread-pol", &());
-        let error = kinds.build(&config, Arc::default()).unwrap_err();
-        let BuildError::UnknownKind { known, .. } = error else { panic!("{error}") };
-        assert_eq!(known[0], "thread-pool");
-        assert!(kinds.remove("inline") && !kinds.remove("inline"));
-    }
-}
+mod tests;

@@ -69,23 +69,24 @@ impl Payload {
 
     /// Decodes again with the path tracked, which costs too much to do for every good payload.
     fn decode_with_path<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
-        let error = |path: String, message: String| DecodeError {
+        let error = |path: String, (message, position): (String, Option<Position>)| DecodeError {
             path: if path == "." { String::new() } else { path },
             expected: type_name::<T>(),
             codec: self.codec,
             message,
+            position,
         };
         match self.codec {
             Codec::MessagePack => {
                 let mut reader = rmp_serde::Deserializer::from_read_ref(&self.bytes[..]);
                 serde_path_to_error::deserialize(&mut reader)
-                    .map_err(|e| error(e.path().to_string(), e.into_inner().to_string()))
+                    .map_err(|e| error(e.path().to_string(), (e.into_inner().to_string(), None)))
             }
             Codec::Json => {
                 let mut reader = serde_json::Deserializer::from_slice(&self.bytes);
                 let value = serde_path_to_error::deserialize(&mut reader)
-                    .map_err(|e| error(e.path().to_string(), placed(&e.into_inner())))?;
-                reader.end().map_err(|e| error(String::new(), e.to_string()))?;
+                    .map_err(|e| error(e.path().to_string(), apart(&e.into_inner())))?;
+                reader.end().map_err(|e| error(String::new(), apart(&e)))?;
                 Ok(value)
             }
         }
@@ -135,6 +136,17 @@ impl Payload {
     }
 }
 
+/// What a JSON decoder had to say, and where in the text, which it says in one.
+/// Columns are from 1: at 0 it had not begun to look.
+fn apart(error: &serde_json::Error) -> (String, Option<Position>) {
+    let position = Position { line: error.line(), column: error.column() };
+    let said = error.to_string();
+    match said.strip_suffix(&format!(" at line {} column {}", position.line, position.column)) {
+        Some(message) => (message.to_owned(), Some(position).filter(|place| place.column > 0)),
+        None => (said, None),
+    }
+}
+
 /// Lends a buffer that this thread has used before, unless a value encodes another one
 /// while it is being encoded itself.
 fn with_scratch<T>(encode: impl FnOnce(&mut Vec<u8>) -> T) -> T {
@@ -167,15 +179,6 @@ pub struct EncodeError {
     message: String,
 }
 
-/// What the decoder had to say. Columns are from 1: at 0 it had not begun to look.
-fn placed(error: &serde_json::Error) -> String {
-    let message = error.to_string();
-    match message.strip_suffix(" at line 1 column 0") {
-        Some(message) => message.to_owned(),
-        None => message,
-    }
-}
-
 /// Bytes are not a value of the type that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodeError {
@@ -183,6 +186,26 @@ pub struct DecodeError {
     expected: &'static str,
     codec: Codec,
     message: String,
+    position: Option<Position>,
+}
+
+/// A place in a text, both numbers from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// The line.
+    pub line: usize,
+    /// The byte in that line.
+    pub column: usize,
+}
+
+/// Most texts are one line, of which only the column means something.
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            1 => write!(f, "column {}", self.column),
+            line => write!(f, "line {line}, column {}", self.column),
+        }
+    }
 }
 
 impl DecodeError {
@@ -198,6 +221,12 @@ impl DecodeError {
         &self.message
     }
 
+    /// The place in the text, where the bytes are JSON.
+    #[must_use]
+    pub const fn position(&self) -> Option<Position> {
+        self.position
+    }
+
     /// The type that was expected.
     #[must_use]
     pub const fn expected(&self) -> &'static str {
@@ -207,11 +236,12 @@ impl DecodeError {
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, expected, codec, message } = self;
+        let Self { path, expected, codec, message, position } = self;
         match path.as_str() {
             "" => write!(f, "expected {expected} in {codec}: {message}"),
             _ => write!(f, "at {path}: expected {expected} in {codec}: {message}"),
-        }
+        }?;
+        position.map_or(Ok(()), |position| write!(f, " ({position})"))
     }
 }
 
@@ -240,11 +270,26 @@ mod tests {
 
     #[test]
     fn a_place_is_named_only_where_there_is_one() {
-        let reason = |json: &'static str| {
-            Payload::new(Codec::Json, json).decode::<f64>().unwrap_err().reason().to_owned()
-        };
-        assert_eq!(reason("{}"), "invalid type: map, expected f64");
-        assert_eq!(reason("\"x\""), "invalid type: string \"x\", expected f64 at line 1 column 3");
+        let error =
+            |json: &'static str| Payload::new(Codec::Json, json).decode::<f64>().unwrap_err();
+        assert_eq!(error("{}").reason(), "invalid type: map, expected f64");
+        assert_eq!(error("{}").position(), None);
+        assert_eq!(error("\"x\"").reason(), "invalid type: string \"x\", expected f64");
+        assert_eq!(error("\"x\"").position(), Some(Position { line: 1, column: 3 }));
+    }
+
+    #[test]
+    fn json_that_does_not_fit_is_told_by_line_and_column_apart_from_the_reason() {
+        for (json, expected) in
+            [("[1,\n \"two\"]", Some((2, 6))), ("[1, ", Some((1, 4))), ("[1, 2] 3", Some((1, 8)))]
+        {
+            let error = Payload::new(Codec::Json, json).decode::<(u32, u32)>().unwrap_err();
+            let found = error.position().map(|position| (position.line, position.column));
+            assert_eq!(found, expected, "{json}: {error}");
+            assert!(!error.reason().contains("line"), "{error}");
+        }
+        let error = Payload::new(Codec::MessagePack, "x").decode::<String>().unwrap_err();
+        assert_eq!(error.position(), None);
     }
 
     #[test]

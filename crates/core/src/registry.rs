@@ -7,6 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     BodyKind, BoxError, CommandReport, CommandSpec, Handler, InvalidTaskName, Payload, Refusal,
     SubmitErrorKind, TaskContext, TaskDef, TaskError, TaskErrorKind, TaskName,
+    likeness::{advice, nearest_names},
 };
 
 /// Which task names there are, and the code behind each.
@@ -183,26 +184,19 @@ impl Registry {
     }
 
     fn unknown(&self, name: &str) -> String {
-        let names = self.nearest(name);
-        match names.as_slice() {
-            [] => format!("no task named {name:?} is registered; the registry is empty"),
-            _ => format!("no task named {name:?} is registered; nearest: {}", names.join(", ")),
-        }
+        let names = self.iter().map(|task| task.name.as_str());
+        format!("no task named {name:?} is registered: {}", advice(name, names))
     }
 
-    /// Up to three registered names, the most similar first.
+    /// The registered names that `name` may have been meant to be, the most similar first: up
+    /// to three, and none when none is like it.
     #[must_use]
-    pub fn nearest(&self, name: &str) -> Vec<String> {
-        let mut names: Vec<_> = self.iter().map(|task| task.name.as_str().to_owned()).collect();
-        names.sort_by(|a, b| {
-            strsim::jaro_winkler(b, name).total_cmp(&strsim::jaro_winkler(a, name))
-        });
-        names.truncate(3);
-        names
+    pub fn nearest(&self, name: &str) -> Vec<&str> {
+        nearest_names(name, self.iter().map(|task| task.name.as_str()))
     }
 
     /// All tasks in the order of their names.
-    pub fn iter(&self) -> impl Iterator<Item = &Registered> {
+    pub fn iter(&self) -> impl Iterator<Item = &Registered> + Clone {
         let mut tasks: Vec<_> = self.tasks.values().map(|task| &**task).collect();
         tasks.sort_by(|a, b| a.name.as_str().cmp(b.name.as_str()));
         tasks.into_iter()
@@ -258,8 +252,10 @@ fn decode_args<A: DeserializeOwned>(name: &TaskName, payload: &Payload) -> Resul
         let place =
             if error.path().is_empty() { String::new() } else { format!(" at {}", error.path()) };
         let expected = short_type_name(error.expected());
+        let position =
+            error.position().map_or_else(String::new, |position| format!(" ({position})"));
         let message = format!(
-            "the arguments of {name} do not fit{place}: expected {expected}: {}",
+            "the arguments of {name} do not fit{place}: expected {expected}: {}{position}",
             error.reason()
         );
         TaskError::new(TaskErrorKind::Undecodable, message)

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use outwork_core::{BuildError, Executor, ExecutorConfig, ExecutorKinds, Registry};
+use serde::Deserialize;
 
 use crate::{
-    BackgroundLoop, EventLoopPool, Inline, ThreadPool,
+    BackgroundLoop, EventLoopPool, Inline, Noop, ThreadPool,
     event_loop::{EventLoopPoolBuilder, EventLoopSettings},
     inline::InlineBuilder,
     thread_pool::ThreadPoolBuilder,
@@ -27,7 +28,7 @@ pub fn kinds() -> ExecutorKinds {
 
 type Factory = fn(&ExecutorConfig, Arc<Registry>) -> Built;
 
-const FACTORIES: [(&str, Factory); 10] = [
+const FACTORIES: [(&str, Factory); 11] = [
     ("thread-pool", thread_pool),
     ("threads", thread_pool),
     ("threadpool", thread_pool),
@@ -38,6 +39,7 @@ const FACTORIES: [(&str, Factory); 10] = [
     ("background", background_loop),
     ("inline", inline),
     ("debug", inline),
+    ("noop", noop),
 ];
 
 fn thread_pool(config: &ExecutorConfig, registry: Arc<Registry>) -> Built {
@@ -64,17 +66,50 @@ fn inline(config: &ExecutorConfig, registry: Arc<Registry>) -> Built {
     Ok(Arc::new(executor))
 }
 
+fn noop(config: &ExecutorConfig, registry: Arc<Registry>) -> Built {
+    /// There is nothing to set.
+    #[derive(Default, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Nothing {}
+    config.settings::<Nothing>()?;
+    Ok(Arc::new(Noop::new(registry)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_builds_and_its_config_builds_the_like_of_it() {
-        for alias in ["thread-pool", "event-loop-pool", "background-loop", "inline", "debug"] {
+    fn every_alias_builds_its_kind_and_its_config_builds_the_like_of_it() {
+        for (alias, kind) in [
+            ("thread-pool", "thread-pool"),
+            ("threads", "thread-pool"),
+            ("threadpool", "thread-pool"),
+            ("event-loop-pool", "event-loop-pool"),
+            ("loops", "event-loop-pool"),
+            ("asyncio", "event-loop-pool"),
+            ("background-loop", "background-loop"),
+            ("background", "background-loop"),
+            ("inline", "inline"),
+            ("debug", "inline"),
+            ("noop", "noop"),
+        ] {
             let config = ExecutorConfig::new(alias, &());
             let first = kinds().build(&config, Arc::default()).unwrap();
             let again = kinds().build(&first.config(), Arc::default()).unwrap();
             assert_eq!(first.config(), again.config(), "{alias}");
+            assert_eq!(first.config().kind(), kind, "{alias}");
+        }
+        assert_eq!(kinds().aliases().count(), FACTORIES.len());
+    }
+
+    #[test]
+    fn every_kind_refuses_settings_that_it_does_not_know() {
+        for alias in kinds().aliases() {
+            let config = ExecutorConfig::new(alias, &serde_json::json!({ "wrokers": 2 }));
+            let error = kinds().build(&config, Arc::default()).unwrap_err();
+            assert!(matches!(error, BuildError::InvalidConfig { .. }), "{alias}: {error}");
+            assert!(error.to_string().contains("wrokers"), "{alias}: {error}");
         }
     }
 }

@@ -23,11 +23,11 @@ pub enum BuildError {
         message: String,
     },
     /// No such kind of executor is known.
-    #[error("{alias:?} is not a kind of executor; known are {}", .known.join(", "))]
+    #[error("{alias:?} is not a kind of executor: use one of {}", .known.join(", "))]
     UnknownKind {
         /// The alias that was asked for.
         alias: String,
-        /// Nearest first.
+        /// Those that may have been meant, nearest first; all when none is like it.
         known: Vec<String>,
     },
     /// The alias is taken.

@@ -174,13 +174,12 @@ fn size(ended: &Ended) -> usize {
     ended.as_ref().map_or(512, Payload::len)
 }
 
-/// The error of a task, with the line where the arguments are to blame. The decoder saw
-/// a single line, so only its column means something.
+/// The error of a task, with the line where the arguments are to blame.
 fn with_line(error: TaskError, line: u64) -> TaskError {
     match error.kind() {
         TaskErrorKind::Undecodable => {
-            let message = error.message().replace(" at line 1 column ", " at column ");
-            TaskError::new(TaskErrorKind::Undecodable, format!("line {line}: {message}"))
+            let message = format!("line {line}: {}", error.message());
+            TaskError::new(TaskErrorKind::Undecodable, message)
         }
         _ => error,
     }
