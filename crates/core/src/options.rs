@@ -36,6 +36,9 @@ pub struct TaskOptions {
     /// Where the standard error goes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stderr: Option<StreamTarget>,
+    /// Whether what earlier attempts wrote is dropped when another one begins to write.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub last_output_only: bool,
     /// A folder that the handler may keep files in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_dir: Option<PathBuf>,
@@ -80,6 +83,7 @@ impl TaskOptions {
         expires: None,
         stdout: None,
         stderr: None,
+        last_output_only: false,
         cache_dir: None,
         max_instances: None,
         idempotent: false,
@@ -155,6 +159,14 @@ impl TaskOptions {
     #[must_use]
     pub fn stderr(mut self, target: StreamTarget) -> Self {
         self.stderr = Some(target);
+        self
+    }
+
+    /// Sets whether only the output of the last attempt is kept, and not that of each: for tasks
+    /// that write much and are tried often.
+    #[must_use]
+    pub const fn last_output_only(mut self, only: bool) -> Self {
+        self.last_output_only = only;
         self
     }
 

@@ -18,6 +18,10 @@ checks! { "capture":
         "The output of tasks that run beside each other is never mixed.",
     each_attempt_has_its_own_output:
         "Each attempt starts with empty streams, and the output of all attempts is kept.",
+    an_attempt_that_writes_nothing_has_no_output:
+        "What the last attempt wrote is what it wrote itself, and not what one before it did.",
+    only_the_last_output_is_kept_where_that_was_asked_for:
+        "A task can be told to keep the output of its last attempt alone.",
     any_bytes_are_kept_as_they_are:
         "Output need not be text, and is kept byte for byte, however much it is.",
     a_file_is_appended_to:
@@ -119,6 +123,33 @@ fn each_attempt_has_its_own_output(fixture: &dyn Fixture) -> Held {
             .map(|output| Ok(output.stdout.text()?))
             .collect::<Held<Vec<_>>>()?;
         must_be("the output of each attempt", all, ["begin ", "begin ", "begin end"])?;
+        must_be("the output of the task", outcome.stdout().text()?, "begin end")?;
+    }
+    trial.finish()
+}
+
+fn an_attempt_that_writes_nothing_has_no_output(fixture: &dyn Fixture) -> Held {
+    let trial = Trial::usual(fixture)?;
+    for body in trial.bodies() {
+        let script = Script::new().stdout_before(2, "first").fail_before(2, "not yet");
+        let options = TaskOptions::new().retry(attempts(2));
+        let outcome = trial.run(body.task(script).with_options(options))?;
+        must("the second attempt succeeds", outcome.is_success())?;
+        must_be("the attempts that have an output", outcome.outputs().len(), 2)?;
+        must_be("the output of the first", outcome.outputs()[0].stdout.text()?, "first")?;
+        must_be("the output of the task", texts(&outcome)?, pair("", ""))?;
+    }
+    trial.finish()
+}
+
+fn only_the_last_output_is_kept_where_that_was_asked_for(fixture: &dyn Fixture) -> Held {
+    let trial = Trial::usual(fixture)?;
+    for body in trial.bodies() {
+        let options = TaskOptions::new().retry(attempts(3)).last_output_only(true);
+        let script = Script::new().stdout("begin ").fail_before(3, "not yet").stdout("end");
+        let outcome = trial.run(body.task(script).with_options(options))?;
+        must_be("the attempts", outcome.attempts(), 3)?;
+        must_be("the outputs that are kept", outcome.outputs().len(), 1)?;
         must_be("the output of the task", outcome.stdout().text()?, "begin end")?;
     }
     trial.finish()

@@ -31,6 +31,7 @@ pub(super) enum Step {
     AtEnd(AtEnd),
     Wait(Wait),
     Stdout(Bytes),
+    StdoutBefore { attempt: u32, bytes: Bytes },
     Stderr(Bytes),
     Print(String),
     Progress { done: u64, total: u64 },
@@ -147,6 +148,11 @@ impl Script {
 
     pub(super) fn stdout(self, bytes: impl Into<Bytes>) -> Self {
         self.then(Step::Stdout(bytes.into()))
+    }
+
+    /// Writes in the attempts before this one.
+    pub(super) fn stdout_before(self, attempt: u32, bytes: impl Into<Bytes>) -> Self {
+        self.then(Step::StdoutBefore { attempt, bytes: bytes.into() })
     }
 
     pub(super) fn stderr(self, bytes: impl Into<Bytes>) -> Self {

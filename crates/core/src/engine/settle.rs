@@ -179,18 +179,34 @@ impl Inner {
             attempts: cell.task.attempt + self.attempts,
             timings: Timings::measured(cell.submitted, self.started, now),
             worker: self.worker.take(),
-            outputs,
+            outputs: self.complete(outputs, cell),
             notes,
         };
         Outcome::new(result, report)
     }
 
-    /// Keeps what an attempt wrote; those before it that wrote nothing are kept as well.
-    fn keep_output(&mut self, output: Output) {
+    /// Keeps what an attempt wrote, in its place among those before it.
+    fn keep_output(&mut self, output: Output, cell: &Cell) {
         let before = (self.attempts as usize).saturating_sub(1);
         let outputs = &mut self.rare().outputs;
+        if cell.task.options().last_output_only {
+            outputs.clear();
+        }
         outputs.resize_with(before.max(outputs.len()), Output::default);
         outputs.push(output);
+    }
+
+    /// The outputs with those of attempts that wrote nothing, so that the last one is that of
+    /// the last attempt; none when no attempt wrote anything.
+    fn complete(&self, mut outputs: Vec<Output>, cell: &Cell) -> Vec<Output> {
+        if !outputs.is_empty() {
+            let attempts = (self.attempts as usize).max(outputs.len());
+            outputs.resize_with(attempts, Output::default);
+            if cell.task.options().last_output_only {
+                outputs.drain(..attempts - 1);
+            }
+        }
+        outputs
     }
 }
 
@@ -292,7 +308,7 @@ impl Claim {
                 let kind = TaskErrorKind::OutputTooLarge { limit };
                 result = Err(TaskError::new(kind, message));
             }
-            self.cell().lock().keep_output(output);
+            self.cell().lock().keep_output(output, self.cell());
         }
         match result {
             Err(error) if self.retries(&error) => Verdict::Retry { delay: self.delay(), error },
@@ -374,11 +390,12 @@ impl Claim {
         };
         let cell = self.cell();
         let mut inner = cell.lock();
+        let outputs = inner.rare_if_any().map(|rare| rare.outputs.clone()).unwrap_or_default();
         let report = Report {
             attempts: cell.task.attempt + inner.attempts,
             timings: Timings::measured(cell.submitted, inner.started, cell.core.now()),
             worker: inner.worker.clone(),
-            outputs: inner.rare_if_any().map(|rare| rare.outputs.clone()).unwrap_or_default(),
+            outputs: inner.complete(outputs, cell),
             notes: inner.rare_if_any().map(|rare| rare.notes.clone()).unwrap_or_default(),
         };
         Outcome::new(result, report)

@@ -43,6 +43,9 @@ impl State {
             Step::NoteContext { log } => note(&log, whose_context(ctx))?,
             Step::AtEnd(at_end) => self.guards.push(Guard::new(at_end)),
             Step::Stdout(bytes) => ctx.stdout().write(&bytes)?,
+            Step::StdoutBefore { attempt, bytes } if ctx.attempt() < attempt => {
+                ctx.stdout().write(&bytes)?;
+            }
             Step::Stderr(bytes) => ctx.stderr().write(&bytes)?,
             Step::Print(line) => print(&line),
             Step::Progress { done, total } => ctx.progress(done, Some(total), ""),
@@ -59,7 +62,8 @@ impl State {
             Step::PanicWithBomb => std::panic::panic_any(Bomb),
             Step::Abort => std::process::abort(),
             Step::Reply(reply) => self.reply = say(reply, ctx),
-            Step::FailBefore { .. } | Step::Wait(_) | Step::Nest(_) => {}
+            Step::StdoutBefore { .. } | Step::FailBefore { .. } | Step::Wait(_) | Step::Nest(_) => {
+            }
         }
         Ok(())
     }
