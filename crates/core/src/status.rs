@@ -20,6 +20,16 @@ pub struct ExecutorStatus {
     pub counts: Counts,
 }
 
+impl ExecutorStatus {
+    /// Tasks that are accepted and wait: for a worker, their time, or their next attempt.
+    ///
+    /// Where closures run, they count as waiting too.
+    #[must_use]
+    pub const fn waiting(&self) -> usize {
+        self.in_flight.saturating_sub(self.running)
+    }
+}
+
 /// How many tasks ended how. Closures are not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[non_exhaustive]

@@ -8,7 +8,7 @@ use super::{
     support::{Held, Stop, Trial, Watch, attempts, checks, ms, must, must_be, story},
 };
 use crate::{
-    EventFilter, EventKind, Lagged, Outcome, State, Task, TaskEvent, TaskId, TaskOptions,
+    Cancel, EventFilter, EventKind, Lagged, Outcome, State, Task, TaskEvent, TaskId, TaskOptions,
     blocking::block_on_for,
 };
 
@@ -34,6 +34,8 @@ checks! { "events":
          one final event comes last.",
     progress_is_told_in_order:
         "What a body says of its progress is told between its start and its end.",
+    tasks_beside_each_other_are_each_told_in_order:
+        "One reader gets the events of tasks that run beside each other, each task's in order.",
     a_final_event_agrees_with_the_outcome:
         "The final event has the state and the error that the handle has.",
     several_readers_read_the_same:
@@ -47,6 +49,8 @@ checks! { "events":
          nobody waits for it.",
     a_listener_that_panics_is_called_again:
         "A listener that panics is isolated: it gets the next event, and others get all.",
+    a_listener_may_ask_and_submit:
+        "A listener may ask the executor anything and submit to it: nothing is held meanwhile.",
     a_reader_that_left_is_no_burden:
         "When a reader leaves, tasks and other readers go on.",
     the_events_end_with_the_executor:
@@ -182,6 +186,26 @@ fn progress_is_told_in_order(fixture: &dyn Fixture) -> Held {
     story_of(fixture, |body| Ok(body.task(script.clone())), &events)
 }
 
+fn tasks_beside_each_other_are_each_told_in_order(fixture: &dyn Fixture) -> Held {
+    let trial = Trial::usual(fixture)?;
+    trial.needs_concurrency()?;
+    let watch = trial.watch(EventFilter::all());
+    let script = (1..=20).fold(Script::new(), |script, done| script.progress(done, 20));
+    let tasks: Vec<_> = trial.bodies().repeat(8).iter().map(|b| b.task(script.clone())).collect();
+    let ids: Vec<_> = tasks.iter().map(Task::id).collect();
+    let begun = tasks.into_iter().map(|task| trial.begin(task)).collect::<Held<Vec<_>>>()?;
+    for begun in begun {
+        must("the task succeeds", trial.outcome_of(begun)?.is_success())?;
+    }
+    trial.finish()?;
+    let events = watch.rest()?;
+    let progress = (1..=20).map(|done| format!("progress {done}"));
+    let begins = ["submitted", "started 1"].map(str::to_owned).into_iter();
+    let expected: Vec<_> =
+        begins.chain(progress).chain(["finished succeeded 1".to_owned()]).collect();
+    ids.into_iter().try_for_each(|id| must_be("the events", &story(&events, id), &expected))
+}
+
 fn a_final_event_agrees_with_the_outcome(fixture: &dyn Fixture) -> Held {
     let trial = Trial::usual(fixture)?;
     let mut watch = trial.watch(EventFilter::all().only_final());
@@ -308,6 +332,33 @@ fn a_listener_that_panics_is_called_again(fixture: &dyn Fixture) -> Held {
     listener.join();
     let told: Vec<_> = other.rest()?.iter().map(|event| event.task_id).collect();
     must_be("what the other reader got", told, ids)
+}
+
+fn a_listener_may_ask_and_submit(fixture: &dyn Fixture) -> Held {
+    let trial = Trial::usual(fixture)?;
+    let (send, asked) = std::sync::mpsc::channel();
+    let executor = Arc::downgrade(trial.shared());
+    let task = trial.task(Script::new());
+    let (id, mut next) = (task.id(), Some(trial.task(Script::new().reply("from a listener"))));
+    let filter = EventFilter::all().task(id);
+    let listener =
+        trial.executor().events(filter).listen("conformance-listener", move |_event| {
+            let Some(executor) = executor.upgrade() else { return };
+            let (running, _) = (executor.status().running, executor.events(EventFilter::all()));
+            let cancelled = block_on_for(executor.cancel(TaskId::new()), None);
+            let submitted = next.take().map(|task| executor.try_submit(task));
+            // The check may have gone wrong and not listen any more.
+            let _ = send.send((running, cancelled, submitted));
+        })?;
+    must("the task succeeds", trial.run(task)?.is_success())?;
+    let (_, cancelled, submitted) = asked.recv_timeout(trial.patience())?;
+    must_be("the answer to a cancellation", cancelled?, Cancel::NotFound)?;
+    let handle = submitted.ok_or_else(|| Stop::broken("nothing was submitted"))??;
+    let outcome = trial.outcome(handle.decoded::<String>())?;
+    must_be("the result", outcome.into_result()?, "from a listener")?;
+    trial.finish()?;
+    listener.join();
+    Ok(())
 }
 
 fn a_reader_that_left_is_no_burden(fixture: &dyn Fixture) -> Held {

@@ -72,6 +72,7 @@ fn what_is_in_flight_is_counted(fixture: &dyn Fixture) -> Held {
     let waiting = trial.begin(trial.task(Script::new()))?;
     must_be("in flight then", executor.status().in_flight, 2)?;
     trial.until("one is running", || executor.status().running == 1)?;
+    must_be("waiting", executor.status().waiting(), 1)?;
     trial.release(busy)?;
     trial.outcome_of(waiting)?;
     must_be("in flight at last", executor.status().in_flight, 0)?;

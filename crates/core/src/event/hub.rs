@@ -104,3 +104,25 @@ impl Reader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{EventKind, TaskId};
+
+    #[test]
+    fn an_event_that_nobody_reads_is_not_made() {
+        let hub = EventHub::new();
+        let never = || unreachable!("nobody reads");
+        hub.emit(never);
+        let mut events = hub.subscribe(EventFilter::all());
+        hub.emit(|| TaskEvent::now(TaskId::new(), None, 0, EventKind::Submitted));
+        assert!(crate::blocking::block_on(events.next()).is_some_and(|event| event.is_ok()));
+        drop(events);
+        // The first one after it left finds out that it has.
+        hub.emit(|| TaskEvent::now(TaskId::new(), None, 0, EventKind::Submitted));
+        hub.emit(never);
+        hub.close();
+        hub.emit(never);
+    }
+}
