@@ -17,9 +17,13 @@ mod event_loop;
 mod inline;
 mod noop;
 mod scoped;
+mod spill;
 mod thread_pool;
 
 // The contract, its guarantees, and the arrows between the crates.
 mod conformance;
 mod guarantees;
 mod layering;
+
+// What the papers say of the tests.
+mod promises;
