@@ -128,6 +128,13 @@ impl Admission {
         self.entries.entered.fetch_add(1, Ordering::AcqRel);
     }
 
+    /// The same as a slot, which gives it back.
+    #[must_use]
+    pub fn acquire_beyond_limit(self: &Arc<Self>) -> Slot {
+        self.enter_beyond_limit();
+        Slot { admission: Some(Arc::clone(self)) }
+    }
+
     /// Gives a place back.
     pub fn leave(&self) {
         self.left.fetch_add(1, Ordering::SeqCst);

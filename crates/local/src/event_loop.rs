@@ -135,7 +135,7 @@ impl EventLoopPool {
         }
     }
 
-    /// Waits for room, then runs a future.
+    /// Waits for room, then runs a future; on one of its own loops it never waits.
     ///
     /// # Errors
     ///
@@ -149,7 +149,7 @@ impl EventLoopPool {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.engine.admission().acquire().await?.entrust();
+        room::reserve(&self.engine).await?.entrust();
         Ok(self.enqueue(None, move || future))
     }
 

@@ -27,6 +27,22 @@ pub(crate) fn enter<B: Backend>(engine: &Engine<B>) -> Result<(), NoRoom> {
     }
 }
 
+/// Waits for a place in a pool. A worker of the pool never waits: it might wait for itself.
+///
+/// # Errors
+///
+/// When the pool is shut down.
+pub(crate) async fn reserve<B: Backend>(engine: &Engine<B>) -> Result<Slot, NoRoom> {
+    let admission = engine.admission();
+    match admission.try_acquire() {
+        Err(NoRoom::Full) if WorkerScope::is_inside(engine.id()) => {
+            Ok(admission.acquire_beyond_limit())
+        }
+        Err(NoRoom::Full) => awaiting(engine.id(), admission.acquire()).await,
+        acquired => acquired,
+    }
+}
+
 /// The place of work that has left the queue, given back at the latest when this is dropped.
 pub(crate) struct Place<'a>(Option<&'a Admission>);
 

@@ -11,7 +11,7 @@ pub use builder::{ThreadPoolBuilder, ThreadPoolSettings};
 
 pub(crate) use backend::ThreadBackend;
 
-use std::{future::Future, sync::Arc};
+use std::sync::Arc;
 
 use outwork_core::{
     BuildError, NoRoom, Registry, Slot, TaskHandle, delegate_executor, engine::Engine,
@@ -107,7 +107,7 @@ impl ThreadPool {
         }
     }
 
-    /// Waits for room for one closure.
+    /// Waits for room for one closure; on a worker of this pool it never waits.
     ///
     /// # Errors
     ///
@@ -116,9 +116,8 @@ impl ThreadPool {
     /// # Cancel safety
     ///
     /// Dropping the future takes no room.
-    pub fn reserve(&self) -> impl Future<Output = Result<Permit<'_>, NoRoom>> + Send {
-        let acquire = self.engine.admission().acquire();
-        async move { Ok(Permit { pool: self, slot: acquire.await? }) }
+    pub async fn reserve(&self) -> Result<Permit<'_>, NoRoom> {
+        Ok(Permit { pool: self, slot: room::reserve(&self.engine).await? })
     }
 
     /// Changes how many threads there are. Threads that are too many leave after their task.

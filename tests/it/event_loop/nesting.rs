@@ -1,8 +1,8 @@
 //! Futures that wait for work of their own pool.
 
-use std::sync::Arc;
+use std::{num::NonZeroUsize, sync::Arc};
 
-use outwork_core::{CallError, ExecutorExt, Registry, TaskDef, WaitError, WouldDeadlock};
+use outwork_core::{CallError, Executor, ExecutorExt, Registry, TaskDef, WaitError, WouldDeadlock};
 use outwork_local::{EventLoopPool, ThreadPool};
 
 use super::{pool, thread_name};
@@ -48,6 +48,16 @@ fn a_wait_that_would_stop_the_own_loop_is_an_error_at_once() {
     }
     gate.open();
     drain(&*pool);
+}
+
+#[test]
+fn a_future_that_is_spawned_on_an_own_loop_when_there_is_room_never_waits_for_it() {
+    let builder = EventLoopPool::builder().loops(1).limit(NonZeroUsize::MIN).name(unique("l"));
+    let pool = Arc::new(builder.build().unwrap());
+    let inner = Arc::clone(&pool);
+    let number = pool.spawn(async move { inner.spawn_when_free(async { 7 }).await.unwrap().await });
+    assert_eq!(value(number).into_result().unwrap(), 7);
+    assert_eq!(pool.status().in_flight, 0);
 }
 
 #[test]

@@ -66,6 +66,20 @@ fn spawn_on_an_own_thread_never_waits() {
 }
 
 #[test]
+fn a_place_that_is_reserved_on_an_own_thread_is_had_at_once() {
+    let pool = Arc::new(bounded(1, 1));
+    let inner = Arc::clone(&pool);
+    let handles = pool.spawn(move || {
+        let reserve = || block_on_for(inner.reserve(), Some(PATIENCE)).unwrap().unwrap();
+        // One that is not used is given back.
+        drop(reserve());
+        [1, 2].map(|n| reserve().spawn(move || n))
+    });
+    assert_eq!(value(handles).map(value), [1, 2]);
+    assert_eq!(pool.status().in_flight, 0);
+}
+
+#[test]
 fn a_task_that_is_submitted_on_an_own_thread_never_waits() {
     const LEAF: TaskDef<(), u32> = TaskDef::new("leaf");
     let mut registry = Registry::new();
