@@ -56,12 +56,21 @@ impl<T, B> JoinCell<T, B> {
     /// Says that the task runs and gives its body away; `None` when it must not run.
     #[must_use]
     pub fn begin(&self) -> Option<B> {
+        self.begin_telling(|| {})
+    }
+
+    /// The same, and tells of it before anybody can end the task.
+    ///
+    /// `tell` is called under the lock of the cell, which it must not come back to.
+    #[must_use]
+    pub fn begin_telling(&self, tell: impl FnOnce()) -> Option<B> {
         let mut inner = lock(&self.inner);
         if inner.state.is_final() {
             return None;
         }
         let body = inner.body.take()?;
         inner.state = State::Running;
+        tell();
         Some(body)
     }
 
@@ -72,10 +81,27 @@ impl<T, B> JoinCell<T, B> {
     ///
     /// The outcome, when another was there before.
     pub fn complete(&self, outcome: Outcome<T>) -> Result<(), Outcome<T>> {
+        self.complete_telling(outcome, || {})
+    }
+
+    /// The same, and tells of it before the end can be seen: who comes too late comes after
+    /// it was told.
+    ///
+    /// `tell` is called under the lock of the cell, which it must not come back to.
+    ///
+    /// # Errors
+    ///
+    /// The outcome, when another was there before; then nothing is told.
+    pub fn complete_telling(
+        &self,
+        outcome: Outcome<T>,
+        tell: impl FnOnce(),
+    ) -> Result<(), Outcome<T>> {
         let mut inner = lock(&self.inner);
         if inner.state.is_final() {
             return Err(outcome);
         }
+        tell();
         let wakers = inner.end(outcome);
         drop(inner);
         wakers.wake();
@@ -141,6 +167,8 @@ impl<T, B> fmt::Debug for JoinCell<T, B> {
 
 #[cfg(test)]
 mod tests {
+    use std::{sync::mpsc, thread};
+
     use super::*;
     use crate::TaskError;
 
@@ -163,5 +191,27 @@ mod tests {
         assert!(cell.complete_pending(Outcome::bare(Ok(1))).is_err());
         cell.complete(Outcome::bare(Ok(2))).unwrap();
         assert_eq!(cell.state(), State::Succeeded);
+    }
+
+    #[test]
+    fn who_comes_too_late_comes_after_the_end_was_told() {
+        let cell = JoinCell::<u32, _>::new("body");
+        let (said, order) = mpsc::channel();
+        thread::scope(|scope| {
+            let tell = || {
+                let (here, is_here) = mpsc::channel();
+                let (cell, late) = (&cell, said.clone());
+                scope.spawn(move || {
+                    here.send(()).unwrap();
+                    cell.complete(Outcome::bare(Ok(2))).unwrap_err();
+                    late.send("late").unwrap();
+                });
+                is_here.recv().unwrap();
+                (0..1000).for_each(|_| thread::yield_now());
+                said.send("told").unwrap();
+            };
+            cell.complete_telling(Outcome::bare(Ok(1)), tell).unwrap();
+        });
+        assert_eq!(order.iter().take(2).collect::<Vec<_>>(), ["told", "late"]);
     }
 }

@@ -52,35 +52,30 @@ where
     S: Stop,
 {
     pub(crate) fn new(executor: ExecutorId, hub: &EventHub, body: B) -> Arc<Self> {
-        let work = Self {
-            executor,
-            story: Story::default(),
-            stop: S::default(),
-            cell: JoinCell::new(body),
-        };
-        work.story.emit(hub, || EventKind::Submitted);
+        let work = Self::untold(executor, body);
+        work.story.begin(hub);
         Arc::new(work)
     }
 
-    /// The handle of work that came too late.
-    pub(crate) fn rejected(executor: ExecutorId, hub: &EventHub, body: B) -> TaskHandle<T> {
-        let work = Self::new(executor, hub, body);
+    fn untold(executor: ExecutorId, body: B) -> Self {
+        let cell = JoinCell::new(body);
+        Self { executor, story: Story::default(), stop: S::default(), cell }
+    }
+
+    /// The handle of work that came too late. The pool's readers are not told: it was not
+    /// accepted, and they may be gone before they were told the whole of it.
+    pub(crate) fn rejected(executor: ExecutorId, body: B) -> TaskHandle<T> {
+        let work = Self::untold(executor, body);
         let kind = TaskErrorKind::Rejected(Rejection::Closed);
         let error = TaskError::new(kind, "the pool is shut down and takes no more work");
-        if work.end_queued(&error) {
-            work.story.emit_end(hub, &error);
-        }
-        TaskHandle::new(work)
+        work.end_queued(&error);
+        TaskHandle::new(Arc::new(work))
     }
 
-    /// Says that it runs and gives its body away; `None` when it must not run.
-    pub(crate) fn begin(&self) -> Option<B> {
-        self.cell.begin()
-    }
-
-    /// Tells where it has begun.
-    pub(crate) fn tell_start(&self, hub: &EventHub, worker: impl FnOnce() -> Arc<str>) {
-        self.story.emit(hub, || EventKind::Started { worker: Some(worker()) });
+    /// Says that it runs, tells where, and gives its body away; `None` when it must not run.
+    pub(crate) fn begin(&self, hub: &EventHub, worker: impl FnOnce() -> Arc<str>) -> Option<B> {
+        let started = || EventKind::Started { worker: Some(worker()) };
+        self.cell.begin_telling(|| self.story.emit(hub, started))
     }
 
     /// What it is stopped by.
@@ -88,15 +83,14 @@ where
         &self.stop
     }
 
-    /// Ends it, unless it was given up meanwhile.
+    /// Ends it, unless it was given up meanwhile. Whoever gives it up too late finds its end
+    /// told, and so may end the events.
     pub(crate) fn end(&self, hub: &EventHub, result: Result<T, TaskError>) {
         let outcome = Outcome::bare(result);
         let (state, error) = (outcome.state(), outcome.error().cloned());
-        match self.cell.complete(outcome) {
-            Ok(()) => self.story.emit(hub, || EventKind::Finished { state, error }),
-            Err(late) => {
-                contain_drop(late);
-            }
+        let tell = || self.story.emit(hub, || EventKind::Finished { state, error });
+        if let Err(late) = self.cell.complete_telling(outcome, tell) {
+            contain_drop(late);
         }
     }
 

@@ -115,7 +115,7 @@ impl EventLoopPool {
     {
         match room::enter(&self.engine) {
             Ok(()) => self.enqueue(None, make),
-            Err(_closed) => Spawned::rejected(self.engine.id(), self.engine.hub(), make),
+            Err(_closed) => Spawned::rejected(self.engine.id(), make),
         }
     }
 
@@ -187,7 +187,7 @@ impl EventLoopPool {
     {
         match room::enter(&self.engine) {
             Ok(()) => self.enqueue(Some(index), move || future),
-            Err(_closed) => Spawned::rejected(self.engine.id(), self.engine.hub(), move || future),
+            Err(_closed) => Spawned::rejected(self.engine.id(), move || future),
         }
     }
 

@@ -87,7 +87,7 @@ impl ThreadPool {
     {
         match room::enter(&self.engine) {
             Ok(()) => self.enqueue(body),
-            Err(_closed) => Closure::rejected(self.engine.id(), self.engine.hub(), body),
+            Err(_closed) => Closure::rejected(self.engine.id(), body),
         }
     }
 
@@ -159,7 +159,7 @@ impl Permit<'_> {
     {
         let engine = &self.pool.engine;
         if engine.admission().is_closed() {
-            return Closure::rejected(engine.id(), engine.hub(), body);
+            return Closure::rejected(engine.id(), body);
         }
         self.slot.entrust();
         self.pool.enqueue(body)

@@ -11,8 +11,8 @@ use std::{
 };
 
 use outwork_core::{
-    Executor, LossReason, NoRoom, Phase, Registry, Rejection, Shutdown, ShutdownReport, State,
-    SubmitErrorKind, TaskDef, TaskErrorKind, TaskHandle,
+    EventFilter, Executor, LossReason, NoRoom, Phase, Registry, Rejection, Shutdown,
+    ShutdownReport, State, SubmitErrorKind, TaskDef, TaskErrorKind, TaskHandle,
     blocking::{block_on, block_on_for},
 };
 use outwork_local::ThreadPool;
@@ -20,7 +20,7 @@ use outwork_local::ThreadPool;
 use super::{occupy, pool};
 use crate::support::{
     Gate, LATER, PATIENCE, alone, descriptors, drain, in_time, ms, outcome, receive, register,
-    register_async, stop, submit, takes_between, takes_less_than, task, threads, threads_of,
+    register_async, stop, story, submit, takes_between, takes_less_than, task, threads, threads_of,
     unique, value, wait_until,
 };
 
@@ -291,6 +291,7 @@ fn dropping_a_busy_pool_waits_for_nothing_cancels_what_waits_and_finishes_what_r
 #[test]
 fn a_closure_after_the_shutdown_is_rejected() {
     let busy = Busy::new();
+    let mut events = busy.pool.events(EventFilter::all());
     busy.begin_stop(Shutdown::drain(LATER).wait(false)).join().unwrap();
     let must_reject = |handle: TaskHandle<()>| {
         let error = outcome(handle).into_result().unwrap_err();
@@ -304,6 +305,8 @@ fn a_closure_after_the_shutdown_is_rejected() {
     busy.gate.open();
     drain(&*busy.pool);
     must_reject(busy.pool.spawn(|| ()));
+    let told = story(&mut events);
+    assert!(told.iter().all(|(_, words)| words != "submitted"), "it was not accepted: {told:?}");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! [`EventHub`]: from one executor to all who read its events.
 
 use std::sync::{
-    Arc, RwLock,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+    Arc, RwLock, RwLockWriteGuard,
+    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
 
 use async_channel::Sender;
@@ -12,9 +12,16 @@ use super::{EventFilter, EventStream, TaskEvent};
 /// Gives each event to everybody who wants it, without ever waiting for a reader.
 ///
 /// While nobody reads, an event costs one load.
+///
+/// An engine knows all its tasks and ends them before it closes the hub. Who has work that
+/// nobody can list at every moment tells of it by [`begin`](Self::begin), [`go_on`](Self::go_on)
+/// and [`end`](Self::end): the streams end only when what was begun has been told to its end.
 #[derive(Debug, Default)]
 pub struct EventHub {
     active: AtomicBool,
+    /// How much was begun and has not ended. It grows only under the lock of the readers, and
+    /// not once they are closed.
+    open: AtomicUsize,
     readers: RwLock<Readers>,
 }
 
@@ -60,11 +67,49 @@ impl EventHub {
 
     /// Tells an event. `make` is called only when somebody reads.
     pub fn emit(&self, make: impl FnOnce() -> TaskEvent) {
+        self.tell(make, |readers| !readers.closed);
+    }
+
+    /// Tells the first event of something whose end will be told by [`end`](Self::end).
+    ///
+    /// `false`: nobody reads, or not any more. What follows is told by [`emit`](Self::emit).
+    pub fn begin(&self, make: impl FnOnce() -> TaskEvent) -> bool {
+        self.tell(make, |readers| {
+            if !readers.closed {
+                self.open.fetch_add(1, Ordering::SeqCst);
+            }
+            !readers.closed
+        })
+    }
+
+    /// Tells an event of something that was begun, also while the hub closes.
+    pub fn go_on(&self, make: impl FnOnce() -> TaskEvent) {
+        self.tell(make, |_| true);
+    }
+
+    /// Tells the last event of something that was begun. To be called once.
+    pub fn end(&self, make: impl FnOnce() -> TaskEvent) {
+        self.go_on(make);
+        if self.open.fetch_sub(1, Ordering::SeqCst) == 1 {
+            let readers = self.readers.write().unwrap_or_else(|e| e.into_inner());
+            self.forget_if_over(readers);
+        }
+    }
+
+    /// Tells an event to those who want it, if it may be told; whether that was so.
+    fn tell(
+        &self,
+        make: impl FnOnce() -> TaskEvent,
+        may_tell: impl FnOnce(&Readers) -> bool,
+    ) -> bool {
         if !self.is_active() {
-            return;
+            return false;
         }
         let event = make();
         let readers = self.readers.read().unwrap_or_else(|e| e.into_inner());
+        if !may_tell(&readers) {
+            return false;
+        }
         let mut gone = false;
         for reader in readers.list.iter().filter(|reader| reader.filter.wants(&event)) {
             gone |= !reader.send(event.clone());
@@ -73,6 +118,7 @@ impl EventHub {
         if gone {
             self.forget_gone();
         }
+        true
     }
 
     fn forget_gone(&self) {
@@ -81,12 +127,18 @@ impl EventHub {
         self.active.store(!readers.list.is_empty(), Ordering::Relaxed);
     }
 
-    /// Ends every stream once its reader has read what is there.
+    /// Ends every stream once what was begun has ended and its reader has read what is there.
     pub fn close(&self) {
         let mut readers = self.readers.write().unwrap_or_else(|e| e.into_inner());
         readers.closed = true;
-        readers.list.clear();
-        self.active.store(false, Ordering::Relaxed);
+        self.forget_if_over(readers);
+    }
+
+    fn forget_if_over(&self, mut readers: RwLockWriteGuard<'_, Readers>) {
+        if readers.closed && self.open.load(Ordering::SeqCst) == 0 {
+            readers.list.clear();
+            self.active.store(false, Ordering::Relaxed);
+        }
     }
 }
 
@@ -107,8 +159,45 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::{EventKind, TaskId};
+    use crate::{EventKind, State, TaskId};
+
+    fn event(kind: EventKind) -> TaskEvent {
+        TaskEvent::now(TaskId::new(), None, 1, kind)
+    }
+
+    fn last() -> TaskEvent {
+        event(EventKind::Finished { state: State::Cancelled, error: None })
+    }
+
+    #[test]
+    fn what_was_begun_is_told_to_its_end_although_the_hub_is_closed_meanwhile() {
+        let hub = EventHub::new();
+        let mut events = hub.subscribe(EventFilter::all());
+        assert!(hub.begin(|| event(EventKind::Submitted)));
+        hub.close();
+        hub.emit(last);
+        assert!(!hub.begin(|| event(EventKind::Submitted)), "nothing begins any more");
+        hub.go_on(|| event(EventKind::Started { worker: None }));
+        hub.end(last);
+        let told = std::iter::from_fn(|| events.next_timeout(Duration::from_secs(30)));
+        let told: Vec<_> = told.map(|event| event.unwrap().is_final()).collect();
+        assert_eq!(told, [false, false, true]);
+        assert!(!hub.is_active());
+    }
+
+    #[test]
+    fn what_begins_unread_is_nothing_to_wait_for() {
+        let hub = EventHub::new();
+        assert!(!hub.begin(last));
+        let mut events = hub.subscribe(EventFilter::all());
+        hub.emit(last);
+        hub.close();
+        assert!(events.next_timeout(Duration::from_secs(30)).is_some());
+        assert!(events.next_timeout(Duration::from_secs(30)).is_none());
+    }
 
     #[test]
     fn an_event_that_nobody_reads_is_not_made() {
@@ -116,11 +205,11 @@ mod tests {
         let never = || unreachable!("nobody reads");
         hub.emit(never);
         let mut events = hub.subscribe(EventFilter::all());
-        hub.emit(|| TaskEvent::now(TaskId::new(), None, 0, EventKind::Submitted));
+        hub.emit(|| event(EventKind::Submitted));
         assert!(crate::blocking::block_on(events.next()).is_some_and(|event| event.is_ok()));
         drop(events);
         // The first one after it left finds out that it has.
-        hub.emit(|| TaskEvent::now(TaskId::new(), None, 0, EventKind::Submitted));
+        hub.emit(|| event(EventKind::Submitted));
         hub.emit(never);
         hub.close();
         hub.emit(never);

@@ -1,6 +1,9 @@
 //! [`Story`]: the id and the events of work without a name.
 
-use std::sync::OnceLock;
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
 
 use outwork_core::{
     EventFilter, EventHub, EventKind, EventStream, JobHandle, State, TaskError, TaskEvent, TaskId,
@@ -15,11 +18,17 @@ pub(super) struct Story {
 struct Asked {
     id: TaskId,
     hub: EventHub,
+    /// The pool's readers were told of its beginning, and have to be told of its end.
+    is_open: AtomicBool,
 }
 
 impl Story {
     fn asked(&self) -> &Asked {
-        self.asked.get_or_init(|| Asked { id: TaskId::new(), hub: EventHub::new() })
+        self.asked.get_or_init(|| Asked {
+            id: TaskId::new(),
+            hub: EventHub::new(),
+            is_open: AtomicBool::new(false),
+        })
     }
 
     pub(super) fn id(&self) -> TaskId {
@@ -41,12 +50,35 @@ impl Story {
         JobHandle::new(self.id(), "anonymous")
     }
 
+    /// Tells those who read the pool's events that the pool has it.
+    pub(super) fn begin(&self, pool: &EventHub) {
+        if pool.is_active() && pool.begin(|| self.event(EventKind::Submitted)) {
+            self.asked().is_open.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// Tells those who read the pool's events, and those who read this one's.
     pub(super) fn emit(&self, pool: &EventHub, kind: impl FnOnce() -> EventKind) {
-        if pool.is_active() || self.asked.get().is_some() {
+        if self.is_of_interest(pool) {
             let event = self.event(kind());
             self.tell_own(&event);
+            self.tell_pool(pool, event);
+        }
+    }
+
+    /// Whether anybody may read it, or the pool's events wait for its end.
+    fn is_of_interest(&self, pool: &EventHub) -> bool {
+        pool.is_active() || self.asked.get().is_some()
+    }
+
+    fn tell_pool(&self, pool: &EventHub, event: TaskEvent) {
+        let is_open = &self.asked().is_open;
+        if !is_open.load(Ordering::Relaxed) {
             pool.emit(|| event);
+        } else if !event.is_final() {
+            pool.go_on(|| event);
+        } else if is_open.swap(false, Ordering::Relaxed) {
+            pool.end(|| event);
         }
     }
 
@@ -61,7 +93,9 @@ impl Story {
 
     /// Tells those who read the pool's events how it had ended in the queue.
     pub(super) fn emit_end(&self, pool: &EventHub, error: &TaskError) {
-        pool.emit(|| self.event(finished(error)));
+        if self.is_of_interest(pool) {
+            self.tell_pool(pool, self.event(finished(error)));
+        }
     }
 
     fn event(&self, kind: EventKind) -> TaskEvent {

@@ -250,6 +250,7 @@ impl Drop for Beat<'_> {
 /// Work that has left the intake. Dropping it takes the work off every count.
 pub(super) struct Started {
     here: Rc<LocalLoop>,
+    is_load: bool,
     has_place: bool,
     listed: Option<usize>,
     limited: Option<AttemptKey>,
@@ -266,7 +267,7 @@ impl Started {
     /// An attempt, whose place is the engine's.
     fn attempt(here: &Rc<LocalLoop>) -> Self {
         here.running.set(here.running.get() + 1);
-        Self { here: Rc::clone(here), has_place: false, listed: None, limited: None }
+        Self { here: Rc::clone(here), is_load: true, has_place: false, listed: None, limited: None }
     }
 
     /// Lists the work for those who stop the pool.
@@ -284,6 +285,16 @@ impl Started {
         self.limited = Some(key);
     }
 
+    /// Gives the room back, before the end of the work is visible.
+    pub(super) fn leave(&mut self) {
+        if std::mem::take(&mut self.is_load) {
+            self.here.slot.unload();
+        }
+        if std::mem::take(&mut self.has_place) {
+            drop(Place::of(&self.here.shared.admission));
+        }
+    }
+
     pub(super) fn hub(&self) -> Arc<EventHub> {
         Arc::clone(&self.here.shared.hub)
     }
@@ -295,6 +306,7 @@ impl Started {
 
 impl Drop for Started {
     fn drop(&mut self) {
+        self.leave();
         let here = &self.here;
         if let Some(key) = self.listed {
             let work = locked(&here.generation.started).remove(key);
@@ -302,10 +314,6 @@ impl Drop for Started {
         }
         if let Some(key) = self.limited {
             locked(&here.generation.limited).remove(&key);
-        }
-        here.slot.unload();
-        if self.has_place {
-            drop(Place::of(&here.shared.admission));
         }
         here.running.set(here.running.get() - 1);
         if here.running.get() == 0 {

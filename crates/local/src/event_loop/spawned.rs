@@ -39,16 +39,17 @@ where
 {
     fn start(self: Arc<Self>, here: &Rc<LocalLoop>) {
         let mut started = Started::new(here);
-        let Some(make) = self.begin() else {
-            return Anonymous::cancel_queued(&self, &started.hub());
+        let hub = started.hub();
+        let Some(make) = self.begin(&hub, || started.worker()) else {
+            return Anonymous::cancel_queued(&self, &hub);
         };
         started.register(Arc::clone(&self) as Arc<dyn Spawnable>);
         here.spawn(async move {
-            let hub = started.hub();
-            self.tell_start(&hub, || started.worker());
             let result = drive(make, self.stopper()).await;
-            drop(started);
+            started.leave();
+            // Still listed, so that those who stop the pool either end it or find it ended.
             self.end(&hub, result);
+            drop(started);
             contain_drop(self);
         });
     }

@@ -32,8 +32,9 @@ where
     T: Send + 'static,
 {
     fn run(&self, here: Here<'_>, free: &mut dyn FnMut()) {
-        let Some(run) = self.begin() else { return Anonymous::cancel_queued(self, here.hub) };
-        self.tell_start(here.hub, || Arc::clone(here.worker));
+        let Some(run) = self.begin(here.hub, || Arc::clone(here.worker)) else {
+            return Anonymous::cancel_queued(self, here.hub);
+        };
         let result = contain(run);
         free();
         self.end(here.hub, result);
