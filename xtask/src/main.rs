@@ -1,6 +1,7 @@
-//! The project's own commands: `cargo xtask test`.
+//! The project's own commands: `cargo xtask test`, `cargo xtask stress`.
 
 mod broker;
+mod stress;
 mod test;
 
 use clap::{Parser, Subcommand};
@@ -17,10 +18,14 @@ struct Args {
 enum Command {
     /// Run every test of the workspace, with plain `cargo test`
     Test(test::TestArgs),
+    /// Stress the executors until the time is up or something is wrong
+    #[command(disable_help_flag = true)]
+    Stress(stress::StressArgs),
 }
 
 fn main() -> anyhow::Result<()> {
     match Args::parse().command {
         Command::Test(args) => test::run(&args),
+        Command::Stress(args) => stress::run(&args),
     }
 }
