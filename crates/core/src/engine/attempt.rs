@@ -239,11 +239,24 @@ impl Attempt {
             inner.rare().timers.limit = Some(cell.core.arm_limit(cell, at, number));
         }
         let stopped = inner.stop.is_some();
+        if stopped {
+            cell.emit(inner.number, || EventKind::CancelRequested);
+        }
         drop(inner);
         if stopped {
             cell.request_stop(&self.run);
         }
         true
+    }
+
+    /// Says how long the body has run, where its beginning was heard of late.
+    pub fn ran_for(&self, time: Duration) {
+        let cell = self.run.cell();
+        let Some(started) = cell.core.now().checked_sub(time) else { return };
+        let mut inner = cell.lock();
+        if inner.phase == Phase::Running && inner.is_current(&self.run) {
+            inner.started = inner.started.map(|heard| heard.min(started).max(cell.submitted));
+        }
     }
 
     /// Ends the attempt. Whether the task ends with it is the retry policy's to say.

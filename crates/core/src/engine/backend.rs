@@ -67,6 +67,12 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
         }
     }
 
+    /// How long a body that is forced to stop at the deadline of a shutdown has, at the least,
+    /// before it is given up.
+    fn last_grace(&self) -> Duration {
+        Duration::from_millis(10)
+    }
+
     /// Gives up the worker whose body does not stop, and puts another in its place.
     ///
     /// Whether it could be done. If not, the engine waits on, unless it is shutting down.
@@ -91,6 +97,11 @@ pub trait Backend: Send + Sync + fmt::Debug + 'static {
 
     /// How many workers can run tasks.
     fn workers(&self) -> usize;
+
+    /// Whether it can run nothing at the moment, and tries to mend that.
+    fn is_broken(&self) -> bool {
+        false
+    }
 
     /// What this backend can really do.
     fn capabilities(&self) -> Capabilities;

@@ -79,6 +79,8 @@ pub(super) struct Rare {
     pub(super) instance: Option<Instance>,
     pub(super) outputs: Vec<Output>,
     pub(super) notes: Vec<String>,
+    /// How many workers were lost with an attempt of it.
+    pub(super) losses: u32,
 }
 
 /// Where a task is, as finely as the engine needs to know.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    num::NonZeroU32,
     path::Path,
     sync::{
         Arc, OnceLock,
@@ -117,6 +118,11 @@ impl Core {
 
     pub(super) const fn recorder(&self) -> Option<&Arc<dyn Recorder>> {
         self.options.recorder.as_ref()
+    }
+
+    /// How many workers an idempotent task may lose; without it, its retry policy says.
+    pub(super) const fn max_worker_losses(&self) -> Option<NonZeroU32> {
+        self.options.max_worker_losses
     }
 
     /// Whether there is anything to await around a body.
@@ -321,8 +327,12 @@ impl Core {
     }
 
     pub(super) fn status(&self) -> ExecutorStatus {
+        let phase = match self.lifecycle.phase() {
+            crate::Phase::Running if self.backend().is_broken() => crate::Phase::Broken,
+            phase => phase,
+        };
         ExecutorStatus {
-            phase: self.lifecycle.phase(),
+            phase,
             workers: self.backend().workers(),
             in_flight: self.admission.in_flight(),
             running: self.live.running(),

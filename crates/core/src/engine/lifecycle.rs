@@ -71,8 +71,8 @@ const STOPPED: u8 = 2;
 /// How long forced bodies get after the deadline before they are given up, and how long hooks
 /// get after that: together a fifteenth of the deadline, so that the whole stop ends in time
 /// give or take that much.
-fn margin(deadline: Duration) -> Duration {
-    (deadline / 30).clamp(Duration::from_millis(10), Duration::from_millis(500))
+fn margin(deadline: Duration, least: Duration) -> Duration {
+    (deadline / 30).min(Duration::from_millis(500)).max(least)
 }
 
 impl Lifecycle {
@@ -130,7 +130,7 @@ impl Core {
         if sooner && let Some(at) = at {
             stop.deadline = Some(at);
             let core = Arc::downgrade(self);
-            let margin = margin(how.deadline());
+            let margin = margin(how.deadline(), self.backend().last_grace());
             let timer = self.timer().at(at, move || {
                 if let Some(core) = core.upgrade() {
                     core.deadline_passed(margin);

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    num::NonZeroU32,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -17,6 +18,7 @@ pub struct EngineOptions {
     pub(super) recorder: Option<Arc<dyn Recorder>>,
     pub(super) results_dir: PathBuf,
     pub(super) retain: usize,
+    pub(super) max_worker_losses: Option<NonZeroU32>,
     pub(super) timer: Timer,
 }
 
@@ -31,6 +33,7 @@ impl EngineOptions {
             recorder: None,
             results_dir: PathBuf::from("."),
             retain: 1024,
+            max_worker_losses: None,
             timer: Timer::shared(),
         }
     }
@@ -77,6 +80,14 @@ impl EngineOptions {
         self
     }
 
+    /// Sets how many workers an idempotent task may lose before it ends as lost, whatever its
+    /// retry policy says; otherwise a lost worker is a failure like others.
+    #[must_use]
+    pub const fn max_worker_losses(mut self, losses: NonZeroU32) -> Self {
+        self.max_worker_losses = Some(losses);
+        self
+    }
+
     /// Sets the timer, and with it the clock.
     #[must_use]
     pub fn timer(mut self, timer: Timer) -> Self {
@@ -94,6 +105,7 @@ impl fmt::Debug for EngineOptions {
             .field("recorder", &self.recorder)
             .field("results_dir", &self.results_dir)
             .field("retain", &self.retain)
+            .field("max_worker_losses", &self.max_worker_losses)
             .finish_non_exhaustive()
     }
 }

@@ -332,8 +332,22 @@ impl Claim {
 
     fn retries(&self, error: &TaskError) -> bool {
         let options = self.cell().task.options();
-        !self.was_asked_to_stop()
-            && options.retry.retries(self.run.number(), error, options.idempotent)
+        if self.was_asked_to_stop() {
+            return false;
+        }
+        let is_loss = matches!(error.kind(), TaskErrorKind::WorkerLost(_));
+        match self.cell().core.max_worker_losses().filter(|_| is_loss) {
+            Some(most) => options.idempotent && self.count_loss() < most.get(),
+            None => options.retry.retries(self.run.number(), error, options.idempotent),
+        }
+    }
+
+    /// How many workers the task has lost, with this one.
+    fn count_loss(&self) -> u32 {
+        let mut inner = self.cell().lock();
+        let losses = &mut inner.rare().losses;
+        *losses = losses.saturating_add(1);
+        *losses
     }
 
     fn delay(&self) -> Duration {

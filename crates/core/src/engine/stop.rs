@@ -56,8 +56,8 @@ impl Cell {
                 return Cancel::Confirmed;
             }
             Phase::HandedOver => {
+                // Whether it has begun already will only be known when its worker is heard.
                 let key = self.run(&inner).key();
-                self.emit(inner.number, || EventKind::CancelRequested);
                 drop(inner);
                 self.core.backend().recall(key, Recall::Stop);
             }

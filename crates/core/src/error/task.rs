@@ -128,6 +128,10 @@ pub enum LossReason {
     Dropped,
     /// The memory limit of the worker was passed.
     MemoryLimit,
+    /// What the worker said could not be understood.
+    Garbled,
+    /// The worker closed the channel on which it is spoken to.
+    Disconnected,
 }
 
 /// Why an executor refused to run a task that it had taken.
