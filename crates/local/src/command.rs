@@ -23,9 +23,13 @@ mod running;
 mod tests;
 #[cfg(unix)]
 mod unborn;
+#[cfg(unix)]
+mod watch;
 
 #[cfg(unix)]
 pub use self::census::{PausedCommands, pause_commands};
+#[cfg(unix)]
+pub(crate) use self::watch::{GroupWatch, watch_groups};
 use futures_core::future::BoxFuture;
 
 use outwork_core::{CommandReport, CommandSpec, TaskContext, TaskError, engine::CommandRunner};

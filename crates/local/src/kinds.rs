@@ -6,9 +6,10 @@ use outwork_core::{BuildError, Executor, ExecutorConfig, ExecutorKinds, Registry
 use serde::Deserialize;
 
 use crate::{
-    BackgroundLoop, EventLoopPool, Inline, Noop, ThreadPool,
+    BackgroundLoop, EventLoopPool, Inline, Noop, ProcessPool, ThreadPool,
     event_loop::{EventLoopPoolBuilder, EventLoopSettings},
     inline::InlineBuilder,
+    process_pool::ProcessPoolBuilder,
     thread_pool::ThreadPoolBuilder,
 };
 
@@ -28,10 +29,13 @@ pub fn kinds() -> ExecutorKinds {
 
 type Factory = fn(&ExecutorConfig, Arc<Registry>) -> Built;
 
-const FACTORIES: [(&str, Factory); 11] = [
+const FACTORIES: [(&str, Factory); 14] = [
     ("thread-pool", thread_pool),
     ("threads", thread_pool),
     ("threadpool", thread_pool),
+    ("process-pool", process_pool),
+    ("processes", process_pool),
+    ("processpool", process_pool),
     ("event-loop-pool", event_loop_pool),
     ("loops", event_loop_pool),
     ("asyncio", event_loop_pool),
@@ -45,6 +49,12 @@ const FACTORIES: [(&str, Factory); 11] = [
 fn thread_pool(config: &ExecutorConfig, registry: Arc<Registry>) -> Built {
     let builder = ThreadPoolBuilder::from_settings(config.settings()?);
     let pool: ThreadPool = builder.registry(registry).build()?;
+    Ok(Arc::new(pool))
+}
+
+fn process_pool(config: &ExecutorConfig, registry: Arc<Registry>) -> Built {
+    let builder = ProcessPoolBuilder::from_settings(config.settings()?);
+    let pool: ProcessPool = builder.registry(registry).build()?;
     Ok(Arc::new(pool))
 }
 

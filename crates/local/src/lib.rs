@@ -3,6 +3,7 @@
 //! | work | executor |
 //! |---|---|
 //! | functions that block or compute, programs | [`ThreadPool`] |
+//! | the same, where one that crashes, hangs or leaks must not harm the others | [`ProcessPool`] |
 //! | futures, also those that are not `Send` | [`EventLoopPool`] |
 //! | a few futures beside a synchronous program | [`BackgroundLoop`] |
 //! | tests and debugging | [`Inline`] |
@@ -18,6 +19,7 @@ mod event_loop;
 mod inline;
 mod kinds;
 mod noop;
+mod process_pool;
 mod room;
 mod runtime;
 mod settings;
@@ -32,4 +34,8 @@ pub use event_loop::{
 pub use inline::{Inline, InlineBuilder, InlineSettings};
 pub use kinds::kinds;
 pub use noop::Noop;
+pub use process_pool::{
+    ProcessPool, ProcessPoolBuilder, ProcessPoolSettings, WorkerHealth, WorkerOutput, is_worker,
+    worker_entry,
+};
 pub use thread_pool::{Permit, ThreadPool, ThreadPoolBuilder, ThreadPoolSettings, TrySpawnError};

@@ -9,7 +9,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::unborn;
+use super::{unborn, watch};
 
 /// How long a pause waits for a start that is under way. It takes a tenth of a millisecond,
 /// and when it is stuck it is freed after one.
@@ -67,10 +67,10 @@ impl Drop for PausedCommands {
 /// Starts a program, once that is allowed, and counts it.
 pub(super) fn start<T>(
     spawn: impl FnOnce() -> io::Result<T>,
-    pid: impl FnOnce(&T) -> Pid,
+    pid: impl Fn(&T) -> Pid,
 ) -> io::Result<T> {
     let starting = CENSUS.starting();
-    let started = spawn()?;
+    let started = watch::start(spawn, &pid)?;
     CENSUS.lock().leaders.insert(pid(&started));
     drop(starting);
     Ok(started)
@@ -83,6 +83,8 @@ pub(super) fn reap<T>(pid: Pid, reap: impl FnOnce() -> (T, bool)) -> T {
     let (result, reaped) = reap();
     if reaped {
         state.leaders.remove(&pid);
+        drop(state);
+        watch::reaped(pid);
     }
     result
 }

@@ -8,7 +8,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use super::census;
+use super::{census, watch};
 
 /// The processes of one command, with the program itself at their head.
 ///
@@ -89,9 +89,11 @@ fn reap_elsewhere(mut leader: Child) {
     census::forget(Pid::from_child(&leader));
     let thread = thread::Builder::new().name("outwork-reap".to_owned());
     let started = thread.spawn(move || {
+        let group = Pid::from_child(&leader);
         if let Err(error) = leader.wait() {
             tracing::warn!(%error, pid = leader.id(), "a killed command was not reaped");
         }
+        watch::reaped(group);
     });
     if let Err(error) = started {
         tracing::warn!(%error, "no thread to reap a killed command: it stays a zombie");
