@@ -15,8 +15,11 @@ use outwork_core::{
 };
 use outwork_local::{
     BackgroundLoop, EventLoopPool, EventLoopPoolBuilder, EventLoopSettings, Inline, InlineBuilder,
-    InlineSettings, ThreadPool, ThreadPoolBuilder, ThreadPoolSettings, kinds,
+    InlineSettings, ProcessPoolBuilder, ProcessPoolSettings, ThreadPool, ThreadPoolBuilder,
+    ThreadPoolSettings, kinds,
 };
+
+use crate::support::tasks;
 
 #[path = "../../crates/local/examples/custom_executor.rs"]
 mod custom_executor;
@@ -120,6 +123,31 @@ impl Fixture for Threads {
     }
 }
 
+struct Processes;
+
+impl Fixture for Processes {
+    fn build(&self, spec: &Spec) -> Arc<dyn Executor> {
+        let settings = ProcessPoolSettings {
+            workers: Some(spec.workers),
+            limit: spec.limit,
+            name: name(),
+            program: Some(env!("CARGO_BIN_EXE_child").into()),
+            ..ProcessPoolSettings::default()
+        };
+        let builder = ProcessPoolBuilder::from_settings(settings);
+        let pool = with_spec!(builder, spec).registry(tasks::registry()).build().unwrap();
+        Arc::new(pool)
+    }
+
+    fn supports(&self, feature: Feature) -> bool {
+        feature != Feature::Nesting
+    }
+
+    fn rebuild(&self, config: &ExecutorConfig) -> Option<Arc<dyn Executor>> {
+        Some(kinds().build(config, Arc::new(tasks::registry())).unwrap())
+    }
+}
+
 fn loops(spec: &Spec) -> EventLoopPoolBuilder {
     let settings = EventLoopSettings {
         loops: Some(spec.workers),
@@ -189,6 +217,11 @@ impl Fixture for Custom {
 #[test]
 fn the_thread_pool_keeps_the_contract() {
     must_keep_all_but(&[NEED_PROCESSES], &Threads);
+}
+
+#[test]
+fn the_process_pool_keeps_the_contract() {
+    must_keep(&Processes);
 }
 
 #[test]

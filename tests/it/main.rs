@@ -16,6 +16,7 @@ mod background;
 mod event_loop;
 mod inline;
 mod noop;
+mod process_pool;
 mod scoped;
 mod spill;
 mod thread_pool;

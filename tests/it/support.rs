@@ -4,6 +4,9 @@ mod alone;
 mod gate;
 mod process;
 mod story;
+// What the workers of process pools know.
+#[path = "../bin/child/tasks.rs"]
+pub(crate) mod tasks;
 
 pub use alone::alone;
 pub use gate::Gate;

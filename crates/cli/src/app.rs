@@ -4,7 +4,7 @@ use std::process;
 
 use outwork_core::{ExecutorKinds, Registry};
 
-use crate::{args, commands, exit_code::ExitCode, failure::Failure};
+use crate::{args, commands, exit_code::ExitCode, failure::Failure, own_tasks};
 
 /// The command line: every command of `outwork`, with these tasks and executors.
 ///
@@ -32,8 +32,16 @@ impl App {
     }
 
     /// Does what the arguments of this process say, and returns the code that it ends with.
+    ///
+    /// As a worker of a process pool it does not return: see
+    /// [`worker_entry`](outwork_local::worker_entry).
     #[must_use]
-    pub fn main(self) -> process::ExitCode {
+    pub fn main(mut self) -> process::ExitCode {
+        if outwork_local::is_worker() {
+            // Their names are free, or taken by tasks that stand in for them.
+            let _ = own_tasks::add(&mut self.registry);
+            outwork_local::worker_entry(&self.registry);
+        }
         let cli = match args::parse() {
             Ok(cli) => cli,
             Err(error) => {

@@ -5,7 +5,7 @@ use std::{num::NonZeroUsize, sync::Arc};
 use outwork_core::{BuildError, Executor, ExecutorConfig, ExecutorKinds, Registry};
 use serde_json::{Value, json};
 
-use crate::{config_file::ConfigFile, failure::Failure, spec::ExecutorSpec};
+use crate::{config_file::ConfigFile, failure::Failure, own_tasks, spec::ExecutorSpec};
 
 /// Where tasks run when nobody says.
 const DEFAULT: &str = "threads";
@@ -30,7 +30,7 @@ pub(crate) enum InFlight {
     PoolSize,
     /// So many, whatever the pool's size.
     Tasks(NonZeroUsize),
-    /// So many running at once: a thread pool without a size of its own gets that one.
+    /// So many running at once: a thread or process pool without a size of its own gets that one.
     Running(NonZeroUsize),
 }
 
@@ -59,8 +59,9 @@ impl Executors {
         &self,
         flag: Option<&str>,
         in_flight: InFlight,
-        registry: Registry,
+        mut registry: Registry,
     ) -> Result<Chosen, Failure> {
+        own_tasks::add(&mut registry).map_err(Failure::usage)?;
         let text = flag.or(self.file.executor.as_deref()).unwrap_or(DEFAULT);
         let spec = self.parse(text)?;
         let config = self.config(&spec, in_flight)?;
@@ -106,6 +107,10 @@ impl Executors {
                 let workers = size.or(wanted);
                 ExecutorConfig::new("threads", &json!({ "workers": workers, "limit": limit }))
             }
+            ExecutorSpec::Processes(size) => {
+                let workers = size.or(wanted);
+                ExecutorConfig::new("processes", &json!({ "workers": workers, "limit": limit }))
+            }
             ExecutorSpec::Loops(loops) => {
                 ExecutorConfig::new("loops", &json!({ "loops": loops, "limit": limit }))
             }
@@ -116,10 +121,10 @@ impl Executors {
                 Some(config) => config.clone(),
                 None => ExecutorConfig::new(name, &Value::Null),
             },
-            ExecutorSpec::Processes(_) | ExecutorSpec::Amqp => {
+            ExecutorSpec::Amqp => {
                 return Err(Failure::usage_message(format!(
                     "executor {spec} is not in this build yet; \
-                     use inline, threads, loops or background"
+                     use inline, threads, processes, loops or background"
                 )));
             }
         })

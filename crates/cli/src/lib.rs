@@ -35,6 +35,7 @@ mod joblog;
 mod lines;
 mod open_files;
 mod output;
+mod own_tasks;
 mod progress;
 mod pump;
 mod result_json;

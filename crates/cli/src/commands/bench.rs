@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::{
     args::BenchArgs,
-    demo::{ECHO, register_echo},
+    demo::ECHO,
     executors::{Chosen, Executors, InFlight},
     exit_code::ExitCode,
     failure::Failure,
@@ -25,11 +25,8 @@ pub(super) fn bench(
     args: &BenchArgs,
     as_json: bool,
     executors: &Executors,
-    mut registry: Registry,
+    registry: Registry,
 ) -> Result<ExitCode, Failure> {
-    if registry.get(ECHO.name().as_str()).is_none() {
-        register_echo(&mut registry).map_err(Failure::usage)?;
-    }
     let payload = Payload::encode(Codec::MessagePack, &"x".repeat(args.payload));
     let chosen = executors.build(
         args.executor.executor.as_deref(),

@@ -5,7 +5,7 @@ mod runs;
 
 use std::{num::NonZeroUsize, sync::Arc};
 
-use outwork_core::{BoxError, CommandReport, CommandSpec, Registry, TaskDef};
+use outwork_core::Registry;
 use serde_json::json;
 
 use self::{ending::text, runs::Runs};
@@ -25,9 +25,6 @@ use crate::{
     stopper::Stopper,
 };
 
-/// The task behind every run.
-pub(crate) const EXEC: TaskDef<CommandSpec, CommandReport> = TaskDef::new("outwork.exec");
-
 /// How many lines are read ahead of the runs.
 const READ_AHEAD: usize = 16;
 
@@ -36,11 +33,10 @@ pub(super) fn exec(
     args: ExecArgs,
     json: bool,
     executors: &Executors,
-    mut registry: Registry,
+    registry: Registry,
 ) -> Result<ExitCode, Failure> {
     let mut config = ExecConfig::new(args, json)?;
     let mut output = Output::standard()?;
-    registry.register_command(EXEC, |_, spec| Ok::<_, BoxError>(spec)).map_err(Failure::usage)?;
     if let InFlight::Running(jobs) = config.in_flight {
         config.in_flight = InFlight::Running(fitting(jobs, &mut output)?);
     }

@@ -7,7 +7,7 @@ use std::{
 
 use outwork_core::{Captured, CommandSpec, Outcome, SubmitError, Task};
 
-use super::{EXEC, ending::Ending};
+use super::ending::Ending;
 use crate::{
     command_line::CommandLine,
     config::{ExecConfig, OpenRecords},
@@ -19,6 +19,7 @@ use crate::{
     job_end::JobEnd,
     joblog::Entry,
     output::Output,
+    own_tasks::EXEC,
     progress::Progress,
     pump::{Next, Work},
     results::RunResult,
