@@ -26,6 +26,7 @@ pub(super) struct Plan {
     /// Whether the executor's events are read: closures take another path then.
     pub(super) listens: bool,
     pub(super) end: End,
+    pub(super) pace: Pace,
     pub(super) jobs: Vec<Job>,
     /// What each client does.
     pub(super) clients: Vec<Vec<Step>>,
@@ -47,6 +48,15 @@ pub(super) enum End {
     Stop(Stop),
     /// The last one who holds the executor drops it, and be it one of its own tasks.
     Drop,
+}
+
+/// What a round is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// A stop meets nothing but submissions, and all is over in a millisecond.
+    Sprint,
+    /// Everything that can happen.
+    Walk,
 }
 
 impl Kind {
@@ -88,6 +98,8 @@ impl Plan {
 
     fn draw(rng: &mut Rng, seed: u64, number: u64, kind: Kind) -> Self {
         let workers = rng.usize(1..=4);
+        // A walk takes as long as a dozen sprints.
+        let pace = if rng.u8(..10) == 0 { Pace::Walk } else { Pace::Sprint };
         let places = if rng.bool() { rng.usize(..8) } else { rng.usize(..200) };
         let mut plan = Self {
             seed,
@@ -100,15 +112,16 @@ impl Plan {
             limit: NonZeroUsize::MIN.saturating_add(places),
             listens: rng.u8(..4) > 0,
             end: if rng.u8(..4) == 0 { End::Drop } else { End::Stop(Stop::random(rng)) },
+            pace,
             jobs: Vec::new(),
             clients: Vec::new(),
         };
-        let length = rng.usize(4..40);
+        let length = if pace == Pace::Sprint { rng.usize(1..16) } else { rng.usize(4..40) };
         for _ in 0..CLIENTS {
-            let steps = step::draw(rng, &mut plan.jobs, length);
+            let steps = step::draw(rng, &mut plan.jobs, pace, length);
             plan.clients.push(steps);
         }
-        if rng.u8(..3) == 0 {
+        if pace == Pace::Sprint || rng.u8(..3) == 0 {
             let (client, stop) = (rng.usize(..CLIENTS), Stop::random(rng));
             let steps = &mut plan.clients[client];
             let place = rng.usize(..=steps.len());
@@ -121,8 +134,12 @@ impl Plan {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, number, kind, workers, min_workers, limit, listens, end, jobs, .. } = self;
-        write!(f, "round {number} of seed {seed}: {kind:?} of {workers}, of which {min_workers} ")?;
+        let Self { seed, number, kind, workers, min_workers, limit, listens, end, .. } = self;
+        let (pace, jobs) = (self.pace, &self.jobs);
+        write!(
+            f,
+            "round {number} of seed {seed}, {pace:?}: {kind:?} of {workers}, of which {min_workers} "
+        )?;
         writeln!(f, "stay, room for {limit}, {} jobs, read: {listens}, {end:?}", jobs.len())?;
         write!(f, "  again: cargo xtask stress local --seed {seed} --round {number} --repeat")
     }

@@ -101,6 +101,14 @@ impl Job {
         }
     }
 
+    /// The same without anything to wait for.
+    pub(super) const fn short(mut self) -> Self {
+        self.retry_delay = Duration::ZERO;
+        self.delay = None;
+        self.expires = None;
+        self
+    }
+
     /// The options of a task that does this.
     pub(in crate::local) fn options(&self) -> TaskOptions {
         let retry = RetryPolicy::fixed(self.max_attempts, self.retry_delay);

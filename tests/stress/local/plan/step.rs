@@ -6,6 +6,7 @@ use fastrand::Rng;
 use outwork_core::{Batch, Shutdown};
 
 use super::{
+    Pace,
     job::{Act, Job, Via},
     micros,
 };
@@ -56,11 +57,14 @@ impl Stop {
 }
 
 /// Draws what one client does, and adds the jobs that it needs.
-pub(super) fn draw(rng: &mut Rng, jobs: &mut Vec<Job>, length: usize) -> Vec<Step> {
+pub(super) fn draw(rng: &mut Rng, jobs: &mut Vec<Job>, pace: Pace, length: usize) -> Vec<Step> {
     let mut own = Vec::new();
     let mut steps = Vec::with_capacity(length);
     while steps.len() < length {
-        let step = draw_one(rng, jobs, &own);
+        let step = match pace {
+            Pace::Sprint => sprint(rng, jobs),
+            Pace::Walk => draw_one(rng, jobs, &own),
+        };
         match &step {
             Step::Submit(job) => own.push(*job),
             Step::SubmitMany(range, _) => own.extend(range.clone()),
@@ -69,6 +73,13 @@ pub(super) fn draw(rng: &mut Rng, jobs: &mut Vec<Job>, length: usize) -> Vec<Ste
         steps.push(step);
     }
     steps
+}
+
+/// A submission of something short.
+fn sprint(rng: &mut Rng, jobs: &mut Vec<Job>) -> Step {
+    let via = random_via(rng);
+    jobs.push(Job::random(rng, via, Act::Nothing).short());
+    Step::Submit(jobs.len() - 1)
 }
 
 fn draw_one(rng: &mut Rng, jobs: &mut Vec<Job>, own: &[usize]) -> Step {
@@ -110,7 +121,13 @@ fn add_job(rng: &mut Rng, jobs: &mut Vec<Job>) -> usize {
         // It may be a job that comes later, or this very one.
         _ => Act::Cancel(rng.usize(..=jobs.len())),
     };
-    let via = match rng.u8(..20) {
+    let via = random_via(rng);
+    jobs.push(Job::random(rng, via, act));
+    jobs.len() - 1
+}
+
+fn random_via(rng: &mut Rng) -> Via {
+    match rng.u8(..20) {
         0..=4 => Via::Submit,
         5..=7 => Via::TrySubmit,
         8 => Via::Glance,
@@ -120,7 +137,5 @@ fn add_job(rng: &mut Rng, jobs: &mut Vec<Job>) -> usize {
         16..=17 => Via::SpawnLocal,
         18 => Via::SubmitTo(rng.usize(..4)),
         _ => Via::SubmitKeyed(rng.u64(..)),
-    };
-    jobs.push(Job::random(rng, via, act));
-    jobs.len() - 1
+    }
 }
