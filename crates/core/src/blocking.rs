@@ -4,16 +4,20 @@ use std::{
     cell::{Cell, RefCell},
     future::Future,
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::AtomicU64},
     task::{Context, Poll, Wake, Waker},
-    thread::{self, Thread},
     time::{Duration, Instant},
 };
 
-use crate::{WaitError, WouldDeadlock};
+use crate::{
+    WaitError, WouldDeadlock,
+    sync::{
+        WakeFlag,
+        atomic::Ordering,
+        parking::{self, Thread},
+        thread_local,
+    },
+};
 
 /// Tells the executors of one process apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -71,9 +75,9 @@ impl WorkerScope {
     /// Marks the current thread.
     #[must_use]
     pub fn enter(executor: ExecutorId, compensate: Arc<dyn Compensate>) -> Self {
-        WORKER.with_borrow_mut(|worker| {
+        WORKER.with(|worker| {
             let outer = worker.take();
-            *worker = Some(Arc::new(Worker { executor, compensate, outer }));
+            worker.replace(Some(Arc::new(Worker { executor, compensate, outer })));
         });
         Self(())
     }
@@ -81,14 +85,14 @@ impl WorkerScope {
     /// The executor that the current thread works for; of several, the innermost.
     #[must_use]
     pub fn current() -> Option<ExecutorId> {
-        WORKER.with_borrow(|worker| worker.as_ref().map(|worker| worker.executor))
+        WORKER.with(|worker| worker.borrow().as_ref().map(|worker| worker.executor))
     }
 
     /// Whether the current thread works for this executor, and be it for another one inside.
     #[must_use]
     pub fn is_inside(executor: ExecutorId) -> bool {
         let inside = |worker: &Arc<Worker>| worker.all().any(|worker| worker.executor == executor);
-        WORKER.with_borrow(|worker| worker.as_ref().is_some_and(inside))
+        WORKER.with(|worker| worker.borrow().as_ref().is_some_and(inside))
     }
 }
 
@@ -106,7 +110,7 @@ impl Drop for WorkerScope {
 ///
 /// A thread that is about to park on that future learns by it whom it would stop.
 pub(crate) fn note_awaited(executor: ExecutorId) {
-    AWAITED.set(Some(executor));
+    AWAITED.with(|awaited| awaited.set(Some(executor)));
 }
 
 /// Awaits what an executor has to do first, such as to make room, and says so to a thread that
@@ -129,17 +133,17 @@ pub async fn awaiting<F: Future>(executor: ExecutorId, future: F) -> F::Output {
 
 /// How often a waiter looks before it parks: one to two microseconds, less than a park and
 /// an unpark cost, and long enough to see a short task on another thread end.
-const SPINS: u32 = 100;
+const SPINS: u32 = if cfg!(shuttle) { 1 } else { 100 };
 
 /// Wakes one parked thread.
 struct Parker {
     thread: Thread,
-    woken: AtomicBool,
+    woken: WakeFlag,
 }
 
 impl Parker {
     fn new() -> Arc<Self> {
-        Arc::new(Self { thread: thread::current(), woken: AtomicBool::new(false) })
+        Arc::new(Self { thread: parking::current(), woken: WakeFlag::new(false) })
     }
 
     /// Parks until woken or until the deadline; whether it was woken.
@@ -152,9 +156,9 @@ impl Parker {
         }
         while !self.woken.swap(false, Ordering::Acquire) {
             match deadline.map(|at| at.saturating_duration_since(Instant::now())) {
-                None => thread::park(),
+                None => parking::park(),
                 Some(Duration::ZERO) => return self.woken.swap(false, Ordering::Acquire),
-                Some(left) => thread::park_timeout(left),
+                Some(left) => parking::park_timeout(left),
             }
         }
         true
@@ -215,11 +219,11 @@ fn drive<F: Future>(
         let waker = Waker::from(Arc::clone(parker));
         let mut cx = Context::from_waker(&waker);
         loop {
-            AWAITED.set(None);
+            AWAITED.with(|awaited| awaited.set(None));
             if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
                 return Ok(Some(output));
             }
-            awaited = AWAITED.take().or(awaited);
+            awaited = AWAITED.with(Cell::take).or(awaited);
             let spare = compensate(awaited);
             if refuse {
                 spare.as_ref().map_err(|error| *error)?;
@@ -234,7 +238,7 @@ fn drive<F: Future>(
 /// Asks the executors of this thread for workers in its place.
 fn compensate(awaited: Option<ExecutorId>) -> Result<Vec<Box<dyn Send>>, WouldDeadlock> {
     let Some(target) = awaited else { return Ok(Vec::new()) };
-    let worker = WORKER.with_borrow(Clone::clone);
+    let worker = WORKER.with(|worker| worker.borrow().clone());
     let workers = worker.iter().flat_map(Worker::all);
     workers.map(|worker| worker.compensate.block(target)).collect()
 }
@@ -250,7 +254,7 @@ fn with_parker<T>(run: impl FnOnce(&Arc<Parker>) -> T) -> T {
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
+    use std::{future::poll_fn, thread};
 
     use super::*;
 

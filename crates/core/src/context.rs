@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     CancelSource, Cancelled, DispatchInfo, EncodeError, Metadata, OutputSink, StopLevel, TaskId,
-    TaskName,
+    TaskName, sync::thread_local,
 };
 
 thread_local! {
@@ -77,12 +77,12 @@ impl TaskContext {
     /// It is gone once the body has returned, panicked or was dropped.
     #[must_use]
     pub fn current() -> Option<Self> {
-        CURRENT.with_borrow(Clone::clone)
+        CURRENT.with(|current| current.borrow().clone())
     }
 
     /// Runs a function with this context as the current one.
     pub fn scope<T>(&self, run: impl FnOnce() -> T) -> T {
-        let _restore = Restore(CURRENT.replace(Some(self.clone())));
+        let _restore = Restore(CURRENT.with(|current| current.replace(Some(self.clone()))));
         run()
     }
 

@@ -39,8 +39,9 @@ mod join_cell;
 mod kinds;
 mod likeness;
 mod metadata;
-#[cfg(all(shuttle, test))]
-mod models;
+#[cfg(all(shuttle, any(test, feature = "models")))]
+#[doc(hidden)]
+pub mod models;
 mod name;
 mod options;
 mod os_bytes;

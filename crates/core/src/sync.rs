@@ -1,13 +1,15 @@
-//! Locks, atomics and thread-locals: those of the standard library, and in the models those of
-//! the model checker, which tries the orders in which threads can meet there.
+//! Locks, atomics, threads and thread-locals: those of the standard library, and in the models
+//! those of the model checker, which tries the orders in which threads can meet there.
 
-#[cfg(all(shuttle, test))]
+#[cfg(all(shuttle, any(test, feature = "models")))]
+pub(crate) use crate::models::parking::{self, WakeFlag};
+#[cfg(all(shuttle, any(test, feature = "models")))]
 pub(crate) use shuttle::{
-    sync::{Mutex, MutexGuard, atomic},
-    thread_local,
+    sync::{Mutex, MutexGuard, RwLock, RwLockWriteGuard, atomic},
+    thread, thread_local,
 };
-#[cfg(not(all(shuttle, test)))]
+#[cfg(not(all(shuttle, any(test, feature = "models"))))]
 pub(crate) use std::{
-    sync::{Mutex, MutexGuard, atomic},
-    thread_local,
+    sync::{Mutex, MutexGuard, RwLock, RwLockWriteGuard, atomic, atomic::AtomicBool as WakeFlag},
+    thread, thread as parking, thread_local,
 };

@@ -4,16 +4,16 @@ use std::{
     collections::BTreeMap,
     fmt,
     future::poll_fn,
+    ops::Deref,
     sync::{Arc, LazyLock},
     task::Poll,
-    thread,
     time::{Duration, Instant},
 };
 
 use crate::{
     Clock,
     blocking::{block_on, block_on_for},
-    sync::Mutex,
+    sync::{Mutex, thread},
     waiters::{WaitKey, WakerList, lock},
 };
 
@@ -22,10 +22,15 @@ use crate::{
 /// The thread starts with the first deadline and sleeps until the nearest one:
 /// it does not poll, and takes no CPU while nothing is due.
 /// Actions hand work on and return at once; they never run a task's code.
+///
+/// When the last handle is dropped the thread leaves, and what was still to come never runs.
 #[derive(Clone)]
 pub struct Timer {
-    shared: Arc<Shared>,
+    shared: Arc<Owned>,
 }
+
+/// What the handles share. The thread does not count among them.
+struct Owned(Arc<Shared>);
 
 struct Shared {
     clock: Clock,
@@ -37,6 +42,8 @@ struct State {
     deadlines: BTreeMap<TimerKey, Action>,
     next_key: u64,
     started: bool,
+    /// The last handle is gone.
+    closed: bool,
     sleeper: WakerList,
     sleeps_until: Option<Instant>,
 }
@@ -61,7 +68,7 @@ impl Timer {
     /// A timer of its own, by a clock of its own.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self { shared: Arc::new(Shared { clock, state: Mutex::default() }) }
+        Self { shared: Arc::new(Owned(Arc::new(Shared { clock, state: Mutex::default() }))) }
     }
 
     /// The time now.
@@ -106,9 +113,9 @@ impl Timer {
     }
 
     fn start(&self) {
-        let weak = Arc::downgrade(&self.shared);
+        let shared = Arc::clone(&self.shared.0);
         let thread = thread::Builder::new().name("outwork-timer".to_owned()).spawn(move || {
-            while let Some(shared) = weak.upgrade() {
+            while !lock(&shared.state).closed {
                 shared.run_due();
                 shared.sleep();
             }
@@ -118,6 +125,26 @@ impl Timer {
             lock(&self.shared.state).started = false;
             tracing::error!(%error, "the timer thread could not be started");
         }
+    }
+}
+
+impl Deref for Owned {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        let mut state = lock(&self.state);
+        state.closed = true;
+        let sleeper = state.sleeper.take();
+        let never = std::mem::take(&mut state.deadlines);
+        drop(state);
+        sleeper.wake();
+        drop(never);
     }
 }
 
@@ -141,6 +168,10 @@ impl Shared {
     fn sleep(&self) {
         let mut key = WaitKey::default();
         let next = self.announce_sleep();
+        // Due since the last look: who set it may have found nobody asleep.
+        if next.is_some_and(|next| next <= self.clock.now()) {
+            return;
+        }
         let changed = self.changed(&mut key, next);
         match next.filter(|_| !self.clock.is_manual()) {
             None => block_on(changed),
@@ -159,7 +190,8 @@ impl Shared {
         state.sleeps_until
     }
 
-    /// Resolves when the nearest deadline is no longer `known`, or a manual clock was moved.
+    /// Resolves when the nearest deadline is no longer `known`, when a manual clock was moved, or
+    /// when the last handle is gone.
     async fn changed(&self, key: &mut WaitKey, known: Option<Instant>) {
         let mut moved = std::pin::pin!(self.clock.moved());
         poll_fn(|cx| {
@@ -168,7 +200,7 @@ impl Shared {
             }
             let mut state = lock(&self.state);
             let next = state.deadlines.first_key_value().map(|(key, _)| key.at);
-            if next.is_some_and(|next| known.is_none_or(|known| next < known)) {
+            if state.closed || next.is_some_and(|next| known.is_none_or(|known| next < known)) {
                 return Poll::Ready(());
             }
             let old = state.sleeper.register(key, cx.waker());

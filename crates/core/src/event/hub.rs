@@ -1,13 +1,14 @@
 //! [`EventHub`]: from one executor to all who read its events.
 
-use std::sync::{
-    Arc, RwLock, RwLockWriteGuard,
-    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
-};
+use std::sync::Arc;
 
 use async_channel::Sender;
 
 use super::{EventFilter, EventStream, TaskEvent};
+use crate::sync::{
+    RwLock, RwLockWriteGuard,
+    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+};
 
 /// Gives each event to everybody who wants it, without ever waiting for a reader.
 ///

@@ -3,12 +3,8 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll},
-    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -16,7 +12,13 @@ use async_channel::Receiver;
 use futures_core::Stream;
 
 use super::TaskEvent;
-use crate::blocking::{block_on, block_on_for};
+use crate::{
+    blocking::{block_on, block_on_for},
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        thread::{self, JoinHandle},
+    },
+};
 
 /// The events of an executor, as they happen.
 ///
@@ -36,6 +38,20 @@ pub struct Lagged(pub u64);
 impl EventStream {
     pub(super) fn new(events: Receiver<TaskEvent>, missed: Arc<AtomicU64>) -> Self {
         Self { events: Box::pin(events), missed }
+    }
+
+    /// What was lost since this was last asked.
+    fn lagged(&self) -> Option<Lagged> {
+        let missed = self.missed.swap(0, Ordering::Relaxed);
+        (missed > 0).then_some(Lagged(missed))
+    }
+
+    /// What the reader is told of what came out of the channel.
+    ///
+    /// An event that is pushed out is counted only when the one that pushed it is in. At the end
+    /// some may therefore have been counted since the reader was last told.
+    fn told(&self, event: Option<TaskEvent>) -> Option<Result<TaskEvent, Lagged>> {
+        event.map(Ok).or_else(|| self.lagged().map(Err))
     }
 
     /// Waits for the next event; `None` when the executor has stopped.
@@ -82,10 +98,10 @@ impl Stream for EventStream {
     type Item = Result<TaskEvent, Lagged>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        match self.missed.swap(0, Ordering::Relaxed) {
-            0 => self.events.as_mut().poll_next(cx).map(|event| event.map(Ok)),
-            missed => Poll::Ready(Some(Err(Lagged(missed)))),
+        if let Some(lagged) = self.lagged() {
+            return Poll::Ready(Some(Err(lagged)));
         }
+        self.events.as_mut().poll_next(cx).map(|event| self.told(event))
     }
 }
 
@@ -107,5 +123,21 @@ impl Listener {
     pub fn join(self) {
         // The thread contains the panics of its function.
         let _ = self.thread.join();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The stream ended without a word of the last events that were lost.
+    #[test]
+    fn what_was_lost_while_the_reader_came_to_the_end_is_told_before_it() {
+        let (_hub, events) = async_channel::bounded(1);
+        let missed = Arc::new(AtomicU64::new(0));
+        let stream = EventStream::new(events, Arc::clone(&missed));
+        missed.fetch_add(2, Ordering::Relaxed);
+        assert_eq!(stream.told(None).unwrap().unwrap_err(), Lagged(2));
+        assert!(stream.told(None).is_none());
     }
 }

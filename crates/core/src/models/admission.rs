@@ -11,7 +11,7 @@ use shuttle::{
     thread,
 };
 
-use super::{ORDERS, check};
+use super::check;
 use crate::{Admission, NoRoom, Slot};
 
 /// Counts who is in, beside the admission's own counters.
@@ -42,7 +42,7 @@ fn threads(n: usize, run: impl Fn(usize) + Send + Sync + 'static) {
 #[test]
 fn who_waits_for_room_gets_it() {
     for limit in [1, 2] {
-        check(ORDERS, move || {
+        check(move || {
             let (admission, inside) = (Admission::new(limit), Inside::default());
             let last = Arc::clone(&admission);
             threads(3, move |_| {
@@ -61,7 +61,7 @@ fn who_waits_for_room_gets_it() {
 /// A count that was read before others had come and gone made it look so.
 #[test]
 fn nobody_is_refused_while_there_is_room() {
-    check(ORDERS, || {
+    check(|| {
         let admission = Admission::new(2);
         threads(2, move |_| {
             for _ in 0..3 {
@@ -74,7 +74,7 @@ fn nobody_is_refused_while_there_is_room() {
 
 #[test]
 fn those_who_ask_and_those_who_wait_share_the_room() {
-    check(ORDERS, || {
+    check(|| {
         let (admission, inside) = (Admission::new(1), Inside::default());
         threads(3, move |number| {
             for _ in 0..2 {
@@ -93,7 +93,7 @@ fn those_who_ask_and_those_who_wait_share_the_room() {
 
 #[test]
 fn the_places_of_a_batch_are_taken_all_or_none() {
-    check(ORDERS, || {
+    check(|| {
         let admission = Admission::new(3);
         let last = Arc::clone(&admission);
         threads(3, move |number| {
@@ -114,7 +114,7 @@ fn the_places_of_a_batch_are_taken_all_or_none() {
 
 #[test]
 fn those_who_wait_are_told_when_it_closes() {
-    check(ORDERS, || {
+    check(|| {
         let admission = Admission::new(1);
         let _taken = admission.try_acquire().unwrap();
         let last = Arc::clone(&admission);
@@ -129,7 +129,7 @@ fn those_who_wait_are_told_when_it_closes() {
 /// One who was woken stays until the other has come as well.
 #[test]
 fn as_many_wake_as_there_is_room_for() {
-    check(ORDERS, || {
+    check(|| {
         let admission = Admission::new(2);
         let taken = [(); 2].map(|()| Mutex::new(admission.try_acquire().ok()));
         let together = Barrier::new(2);
@@ -148,7 +148,7 @@ fn as_many_wake_as_there_is_room_for() {
 /// Somebody stops waiting just when he is told that there is room.
 #[test]
 fn a_wait_that_is_dropped_passes_the_word_on() {
-    check(ORDERS, || {
+    check(|| {
         let admission = Admission::new(1);
         let taken = Mutex::new(admission.try_acquire().ok());
         threads(3, move |number| match number {
@@ -169,7 +169,7 @@ fn poll_once(wait: impl Future<Output = Result<Slot, NoRoom>>) {
 
 #[test]
 fn what_is_beyond_the_limit_wakes_nobody_too_early_and_nobody_too_late() {
-    check(ORDERS, || {
+    check(|| {
         let admission = Admission::new(1);
         admission.enter_beyond_limit();
         admission.enter_beyond_limit();

@@ -4,12 +4,12 @@ use std::{future::Future, sync::Arc, task::Context};
 
 use shuttle::{future::block_on, thread};
 
-use super::{ORDERS, check};
+use super::check;
 use crate::{CancelSource, StopLevel, WaitKey};
 
 #[test]
 fn who_waits_for_a_level_is_woken_when_it_is_raised() {
-    check(ORDERS, || {
+    check(|| {
         let source = Arc::new(CancelSource::new());
         let waits = [StopLevel::Requested, StopLevel::Forced].map(|level| {
             let source = Arc::clone(&source);
@@ -27,7 +27,7 @@ fn who_waits_for_a_level_is_woken_when_it_is_raised() {
 
 #[test]
 fn two_who_raise_and_one_who_leaves_leave_nobody_asleep() {
-    check(ORDERS, || {
+    check(|| {
         let source = Arc::new(CancelSource::new());
         let raises = [StopLevel::Requested, StopLevel::Forced].map(|level| {
             let source = Arc::clone(&source);

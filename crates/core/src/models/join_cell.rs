@@ -8,7 +8,7 @@ use shuttle::{
     thread,
 };
 
-use super::{ORDERS, check};
+use super::check;
 use crate::{JoinCell, Outcome, TaskError, WaitKey};
 
 type Cell = JoinCell<u32, ()>;
@@ -28,7 +28,7 @@ fn cancelled() -> Outcome<u32> {
 /// A worker runs it, its handle cancels it, and the pool gives it up, all at once.
 #[test]
 fn a_task_that_is_run_cancelled_and_given_up_at_once_ends_once() {
-    check(ORDERS, || {
+    check(|| {
         let (cell, ends) = (Arc::new(Cell::new(())), Arc::new(AtomicUsize::new(0)));
         let end = |ends: &AtomicUsize, ended: bool| {
             ends.fetch_add(usize::from(ended), Ordering::SeqCst);
@@ -56,7 +56,7 @@ fn a_task_that_is_run_cancelled_and_given_up_at_once_ends_once() {
 
 #[test]
 fn those_who_wait_for_the_end_are_woken_though_one_takes_the_outcome() {
-    check(ORDERS, || {
+    check(|| {
         let cell = Arc::new(Cell::new(()));
         let waits: Vec<_> = (0..2)
             .map(|_| {

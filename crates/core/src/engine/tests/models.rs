@@ -7,10 +7,7 @@ use std::{num::NonZeroU32, time::Duration};
 use shuttle::{future::block_on, thread};
 
 use super::{diary::Diary, *};
-use crate::{
-    RetryPolicy, State, SubmitErrorKind, TaskError, TaskOptions,
-    models::{ORDERS, check},
-};
+use crate::{RetryPolicy, State, SubmitErrorKind, TaskError, TaskOptions, models::check};
 
 const WITHOUT_END: Duration = Duration::MAX;
 
@@ -52,7 +49,7 @@ fn not_yet() -> Result<crate::Payload, TaskError> {
 /// Either who submits sees that it is closed, or who closes sees the task.
 #[test]
 fn what_is_accepted_while_an_executor_drains_is_run() {
-    check(ORDERS, || {
+    check(|| {
         let stage = Arc::new(Stage::new());
         let submitters = [(); 2].map(|()| beside(&stage, submit));
         let worker = beside(&stage, work);
@@ -70,7 +67,7 @@ fn what_is_accepted_while_an_executor_drains_is_run() {
 
 #[test]
 fn what_is_accepted_while_an_executor_stops_is_cancelled_or_run() {
-    check(ORDERS, || {
+    check(|| {
         let stage = Arc::new(Stage::new());
         let submitters = [(); 2].map(|()| beside(&stage, submit));
         let worker = beside(&stage, work);
@@ -96,7 +93,7 @@ fn what_is_accepted_while_an_executor_stops_is_cancelled_or_run() {
 
 #[test]
 fn two_who_stop_an_executor_and_the_last_task_all_learn_of_its_end() {
-    check(ORDERS, || {
+    check(|| {
         let stage = Arc::new(Stage::new());
         let handle = stage.submit(TaskOptions::new());
         let worker = beside(&stage, work);
@@ -113,7 +110,7 @@ fn two_who_stop_an_executor_and_the_last_task_all_learn_of_its_end() {
 
 #[test]
 fn a_task_that_is_cancelled_while_it_fails_and_is_retried_ends_once() {
-    check(ORDERS, || {
+    check(|| {
         let stage = Arc::new(Stage::new());
         let mut events = stage.events();
         let handle = stage.submit(twice());
@@ -135,7 +132,7 @@ fn a_task_that_is_cancelled_while_it_fails_and_is_retried_ends_once() {
 
 #[test]
 fn a_task_that_is_cancelled_before_its_next_attempt_has_none() {
-    check(ORDERS, || {
+    check(|| {
         let stage = Arc::new(Stage::new());
         let handle = stage.submit(twice());
         let attempt = stage.begin();
@@ -152,7 +149,7 @@ fn a_task_that_is_cancelled_before_its_next_attempt_has_none() {
 #[test]
 fn a_task_that_fails_is_retried_or_cancelled_while_an_executor_stops() {
     for how in [Shutdown::drain, Shutdown::cancel_pending, Shutdown::abort] {
-        check(ORDERS, move || {
+        check(move || {
             let diary = Diary::new();
             let stage = Arc::new(Stage::with(diary.recorder()));
             stage.play().stays_open = true;
@@ -176,7 +173,7 @@ fn a_task_that_fails_is_retried_or_cancelled_while_an_executor_stops() {
 #[test]
 fn an_attempt_that_is_recalled_while_it_begins_or_comes_back_ends_its_task() {
     for begins in [true, false] {
-        check(ORDERS, move || {
+        check(move || {
             let stage = Arc::new(Stage::new());
             let handle = stage.submit(TaskOptions::new());
             let attempt = stage.take();
@@ -206,7 +203,7 @@ fn an_attempt_that_is_recalled_while_it_begins_or_comes_back_ends_its_task() {
 /// The timer's thread, the worker and a caller.
 #[test]
 fn a_task_that_expires_while_it_begins_and_fails_ends_once() {
-    check(ORDERS, || {
+    check(|| {
         let stage = Arc::new(Stage::new());
         let handle = stage.submit(twice());
         let cell = stage.cell(&handle).upgrade().unwrap();
@@ -228,7 +225,7 @@ fn a_task_that_expires_while_it_begins_and_fails_ends_once() {
 
 #[test]
 fn a_body_that_ends_while_it_is_given_up_has_one_end() {
-    check(ORDERS, || {
+    check(|| {
         let stage = Arc::new(Stage::new());
         stage.play().abandons = true;
         let handle = stage.submit(twice());
@@ -252,7 +249,7 @@ fn a_body_that_ends_while_it_is_given_up_has_one_end() {
 /// One takes the outcome, one asks for the address, one attaches by it.
 #[test]
 fn who_attaches_finds_the_outcome_or_is_told_that_it_is_gone() {
-    check(ORDERS, || {
+    check(|| {
         let stage = Arc::new(Stage::new());
         let handle = stage.submit(TaskOptions::new());
         let job = JobHandle::new(handle.task_id(), "stage");
@@ -274,7 +271,7 @@ fn who_attaches_finds_the_outcome_or_is_told_that_it_is_gone() {
 /// With the recorder at work on another thread, as it is behind `try_submit`.
 #[test]
 fn a_task_that_is_recorded_while_it_is_cancelled_and_the_executor_stops_ends_once() {
-    check(ORDERS, || {
+    check(|| {
         let diary = Diary::new();
         let stage = Arc::new(Stage::with(diary.recorder()));
         stage.play().drive = Drive::Later;
@@ -306,7 +303,7 @@ fn a_task_that_is_recorded_while_it_is_cancelled_and_the_executor_stops_ends_onc
 /// Starts of one task on two threads: what is put aside is put aside on the right one.
 #[test]
 fn attempts_that_follow_at_once_are_started_on_the_thread_that_ended_the_last_one() {
-    check(ORDERS, || {
+    check(|| {
         let stage = Arc::new(Stage::new());
         stage.play().on_start = stage::OnStart::Fail;
         let retry = RetryPolicy::fixed(NonZeroU32::new(4).unwrap(), Duration::ZERO);
@@ -324,7 +321,7 @@ fn attempts_that_follow_at_once_are_started_on_the_thread_that_ended_the_last_on
 
 #[test]
 fn the_last_instance_that_is_allowed_is_given_once() {
-    check(ORDERS, || {
+    check(|| {
         let stage = Arc::new(Stage::new());
         let submit = |stage: &Stage| {
             let options = TaskOptions::new().max_instances(NonZeroU32::MIN);
