@@ -23,6 +23,7 @@ mod process_pool;
 mod room;
 mod runtime;
 mod settings;
+mod sync;
 mod thread_pool;
 
 pub use background::BackgroundLoop;

@@ -3,6 +3,8 @@
 mod backend;
 mod builder;
 mod closure;
+#[cfg(all(shuttle, test))]
+mod models;
 mod queue;
 mod roster;
 mod worker;

@@ -1,13 +1,12 @@
 //! [`Story`]: the id and the events of work without a name.
 
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::OnceLock;
 
 use outwork_core::{
     EventFilter, EventHub, EventKind, EventStream, JobHandle, State, TaskError, TaskEvent, TaskId,
 };
+
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// The id and the events of work without a name. Neither is made before somebody asks.
 #[derive(Default)]

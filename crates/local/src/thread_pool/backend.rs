@@ -1,12 +1,6 @@
 //! [`ThreadBackend`]: the queue and the threads, as the engine sees them.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
-    },
-};
+use std::{fmt, sync::Arc};
 
 use outwork_core::{
     Admission, BoxFuture, BuildError, Capabilities, EventHub, ExecutorConfig, Priority,
@@ -20,7 +14,13 @@ use super::{
     queue::{Queue, Turn},
     roster::Roster,
 };
-use crate::{command::Commands, room::Place, runtime, settings::check_workers};
+use crate::{
+    command::Commands,
+    room::Place,
+    runtime,
+    settings::check_workers,
+    sync::atomic::{AtomicU8, Ordering},
+};
 
 /// The queue and the threads of a pool.
 #[derive(Debug)]

@@ -1,16 +1,14 @@
 //! [`Queue`]: what waits for a thread, by priority.
 
-use std::{
-    collections::VecDeque,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::PoisonError, time::Duration};
 
-use crossbeam_channel::{Receiver, Sender, after, never, select_biased, unbounded};
 use outwork_core::Priority;
+
+use crate::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+    channel::{Receiver, Sender, after, never, select_biased, unbounded},
+};
 
 /// What waits for a thread. How much that can be is bounded by the executor's admission.
 ///

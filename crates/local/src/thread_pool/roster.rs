@@ -1,10 +1,7 @@
 //! [`Roster`]: who works in a pool, and how many are wanted.
 
 use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
@@ -16,6 +13,11 @@ use outwork_core::{
 };
 
 use super::{backend::Shared, builder::ThreadPoolSettings, closure::QueuedClosure, worker};
+use crate::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicUsize, Ordering},
+    thread,
+};
 
 /// Threads in the place of those that block on other tasks, at most. The cap of Java's
 /// `ForkJoinPool`.
@@ -349,7 +351,7 @@ impl Shared {
     }
 
     fn start(self: &Arc<Self>, worker: Arc<Worker>) -> std::io::Result<()> {
-        let thread = std::thread::Builder::new().name(worker.name.to_string());
+        let thread = thread::Builder::new().name(worker.name.to_string());
         let (shared, this) = (Arc::clone(self), Arc::clone(&worker));
         let started = thread.spawn(move || worker::work(&shared, &this));
         if started.is_err() {
