@@ -1,6 +1,7 @@
-//! The project's own commands: `cargo xtask test`, `cargo xtask stress`.
+//! The project's own commands: `cargo xtask test`, `cargo xtask models`, `cargo xtask stress`.
 
 mod broker;
+mod models;
 mod stress;
 mod test;
 
@@ -18,6 +19,8 @@ struct Args {
 enum Command {
     /// Run every test of the workspace, with plain `cargo test`
     Test(test::TestArgs),
+    /// Try what threads can do to each other in many orders, with a model checker
+    Models(models::ModelsArgs),
     /// Stress the executors until the time is up or something is wrong
     #[command(disable_help_flag = true)]
     Stress(stress::StressArgs),
@@ -26,6 +29,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Args::parse().command {
         Command::Test(args) => test::run(&args),
+        Command::Models(args) => models::run(&args),
         Command::Stress(args) => stress::run(&args),
     }
 }
