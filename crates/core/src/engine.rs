@@ -275,6 +275,10 @@ impl<B: Backend> Executor for Engine<B> {
         Box::pin(async move { self.core.cancel(id) })
     }
 
+    fn cancel_now(&self, id: TaskId) -> BoxFuture<'_, Cancel> {
+        Box::pin(async move { self.core.cancel_now(id) })
+    }
+
     fn cancel_all(&self) -> BoxFuture<'_, usize> {
         Box::pin(async move { self.core.cancel_all() })
     }

@@ -99,6 +99,16 @@ pub trait Executor: Send + Sync + Debug {
     /// Dropping the future: the task may or may not have been asked.
     fn cancel(&self, id: TaskId) -> BoxFuture<'_, Cancel>;
 
+    /// Makes a task stop, without the grace that it may have; otherwise as
+    /// [`cancel`](Self::cancel), which is all that an executor does that cannot force anything.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future: the task may or may not have been made to stop.
+    fn cancel_now(&self, id: TaskId) -> BoxFuture<'_, Cancel> {
+        self.cancel(id)
+    }
+
     /// Asks every task to stop, and returns how many were.
     ///
     /// # Cancel safety
@@ -182,6 +192,10 @@ macro_rules! delegate_executor {
 
             fn cancel(&self, id: $crate::TaskId) -> $crate::BoxFuture<'_, $crate::Cancel> {
                 $crate::Executor::cancel(&self.$inner, id)
+            }
+
+            fn cancel_now(&self, id: $crate::TaskId) -> $crate::BoxFuture<'_, $crate::Cancel> {
+                $crate::Executor::cancel_now(&self.$inner, id)
             }
 
             fn cancel_all(&self) -> $crate::BoxFuture<'_, usize> {

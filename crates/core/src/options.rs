@@ -215,8 +215,12 @@ impl TaskOptions {
         self
     }
 
-    /// What no single setter can see.
-    pub(crate) fn check(&self) -> Result<(), OptionsError> {
+    /// Checks what no single setter can see. Executors do so when a task is submitted.
+    ///
+    /// # Errors
+    ///
+    /// When two options contradict each other.
+    pub fn check(&self) -> Result<(), OptionsError> {
         if self.time_limit == Some(Duration::ZERO) {
             return Err(OptionsError { option: "time_limit", reason: ZERO_LIMIT.to_owned() });
         }

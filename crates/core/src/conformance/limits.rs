@@ -89,6 +89,8 @@ fn a_late_result_is_dropped_and_counted(fixture: &dyn Fixture) -> Held {
     trial.needs(trial.can().limits_stuck_sync, "limits_stuck_sync is false")?;
     let cooperative = trial.can().stop_sync == Stopping::Cooperative;
     trial.needs(cooperative, "stop_sync is enforced: no body outlives its task")?;
+    let here = !trial.can().outlives_caller;
+    trial.needs(here, "outlives_caller is true: a late result is counted where the body runs")?;
     let gate = trial.gate("gate");
     let stuck = limited(Body::Sync.task(Script::new().wait(&gate).reply("late")), 50)?;
     let mut handle = trial.submit(stuck)?;

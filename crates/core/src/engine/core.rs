@@ -318,6 +318,16 @@ impl Core {
         self.live.get(id).map_or(Cancel::NotFound, |cell| cell.stop(StopReason::Cancel))
     }
 
+    /// A body that runs gets no grace.
+    pub(super) fn cancel_now(&self, id: TaskId) -> Cancel {
+        let Some(cell) = self.live.get(id) else { return Cancel::NotFound };
+        let answer = cell.stop(StopReason::Cancel);
+        if answer == Cancel::Requested {
+            cell.force();
+        }
+        answer
+    }
+
     /// Those that wait come first, so that none starts in the place of one that stops.
     pub(super) fn cancel_all(&self) -> usize {
         let stopped = |cell: &&Arc<Cell>| cell.stop(StopReason::Cancel) != Cancel::NotFound;

@@ -58,7 +58,9 @@ impl Refusal {
         Self::new(SubmitErrorKind::Closed, "the executor is shut down and takes no more tasks")
     }
 
-    pub(crate) fn full(limit: usize) -> Self {
+    /// The refusal of an executor that has no room.
+    #[must_use]
+    pub fn full(limit: usize) -> Self {
         Self::new(
             SubmitErrorKind::Full,
             format!("{limit} tasks are in flight, which is the limit of this executor"),
