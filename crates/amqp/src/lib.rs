@@ -1,6 +1,31 @@
 //! Tasks on other machines, through RabbitMQ.
 //!
-//! The executor and the worker are not here yet; what they will promise is.
+//! | to | use |
+//! |---|---|
+//! | hand tasks over, with all that an [`Executor`](outwork_core::Executor) promises | [`AmqpExecutor`] |
+//! | run them, on any executor of this process | [`AmqpWorker`] |
+//! | submit here, and ask for the result there | [`AmqpExecutor::submit_detached`], [`AmqpExecutor::job`] |
+//! | join in with another language | the [contract](contract) |
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use outwork_amqp::{AmqpExecutor, AmqpWorker, ConnectOptions};
+//! use outwork_core::{Executor, ExecutorExt, TaskDef};
+//!
+//! const ADD: TaskDef<(u64, u64), u64> = TaskDef::new("demo.add");
+//!
+//! # async fn example(pool: Arc<dyn Executor>) -> Result<(), Box<dyn std::error::Error>> {
+//! let options = ConnectOptions::new("amqp://guest:guest@localhost")?;
+//! // On one machine, with a pool that has the task registered:
+//! let worker = AmqpWorker::builder(options.clone(), pool).start().await?;
+//! // On another one:
+//! let executor = AmqpExecutor::builder(options).connect().await?;
+//! assert_eq!(executor.call(ADD, &(1, 2)).await?, 3);
+//! # drop(worker);
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Delivery
 //!
@@ -15,3 +40,18 @@
 //! time-outs of waiting tasks are the broker's, so this executor does not stand on
 //! [`Engine`](outwork_core::engine::Engine); the pool behind a worker does, and sees
 //! [single attempts](outwork_core::Task::single_attempt) only.
+
+mod connection;
+#[doc = include_str!("contract.md")]
+pub mod contract {}
+mod executor;
+mod lock;
+mod publisher;
+mod topology;
+mod wire;
+mod worker;
+
+pub use connection::{BrokerUrl, ConnectError, ConnectErrorKind, ConnectOptions};
+pub use executor::{AmqpExecutor, AmqpExecutorBuilder, AmqpSettings, JobStatus};
+pub use topology::{InvalidName, QueueKind, QueueName};
+pub use worker::{AmqpWorker, AmqpWorkerBuilder, DrainReport, WorkerStatus};

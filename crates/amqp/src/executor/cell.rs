@@ -1,0 +1,396 @@
+//! [`Cell`]: one task that was submitted here.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::{Duration, UNIX_EPOCH},
+};
+
+use outwork_core::{
+    Cancel, EventFilter, EventKind, EventStream, JobHandle, JoinCell, JoinSource, Outcome, Output,
+    Payload, Report, State, TaskError, TaskEvent, TaskId, TaskName, WaitKey, blocking::ExecutorId,
+};
+
+use super::{client::Client, instances::Instance};
+use crate::{
+    lock::lock,
+    topology::QueueName,
+    wire::{Millis, RemoteEvent, Running},
+};
+
+/// One task that was submitted here, from its submission until nobody holds its outcome.
+pub(super) struct Cell {
+    pub(super) client: Arc<Client>,
+    pub(super) id: TaskId,
+    pub(super) name: TaskName,
+    pub(super) queue: QueueName,
+    pub(super) submitted: Millis,
+    /// The address was asked for: the outcome is kept for a while, and may be read twice.
+    addressed: AtomicBool,
+    /// Wakes those who wait; the outcome itself lies in `inner`.
+    ended: JoinCell<()>,
+    inner: Mutex<Inner>,
+}
+
+/// What changes in a task's life. Each change of `phase` is made under this lock and its event
+/// told under it, so that the events of one task come in order. Locks taken inside: those of
+/// the live tasks, the instances, what is retained, and the hub.
+struct Inner {
+    phase: Phase,
+    /// How often its handler was run to an error that was followed by another attempt.
+    failures: u32,
+    /// The start of the current attempt was told.
+    start_told: bool,
+    stop: Option<StopReason>,
+    /// The harshest wish that was sent.
+    wish: Option<Running>,
+    stop_told: bool,
+    has_place: bool,
+    worker: Option<Arc<str>>,
+    /// What earlier attempts wrote.
+    outputs: Vec<Output>,
+    instance: Option<Instance>,
+    outcome: Option<Outcome>,
+}
+
+/// Where a task is, as far as it is known here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// On its way to the broker; only who submits it may end it.
+    Enrolling,
+    /// The same, with its handle out already.
+    Promised,
+    /// On the broker, or in the hands of a worker that has not begun it.
+    Waiting,
+    Running,
+    Ended(State),
+}
+
+/// Why a task is asked to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StopReason {
+    Cancel,
+    Shutdown,
+}
+
+impl Cell {
+    pub(super) fn new(client: &Arc<Client>, new: NewCell) -> Arc<Self> {
+        let NewCell { id, name, queue, submitted, failures, instance, promised } = new;
+        let inner = Inner {
+            phase: if promised { Phase::Promised } else { Phase::Enrolling },
+            failures,
+            start_told: false,
+            stop: None,
+            wish: None,
+            stop_told: false,
+            has_place: true,
+            worker: None,
+            outputs: Vec::new(),
+            instance,
+            outcome: None,
+        };
+        Arc::new(Self {
+            client: Arc::clone(client),
+            id,
+            name,
+            queue,
+            submitted,
+            addressed: AtomicBool::new(false),
+            ended: JoinCell::new(()),
+            inner: Mutex::new(inner),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        lock(&self.inner)
+    }
+
+    fn emit(&self, attempt: u32, kind: impl FnOnce() -> EventKind) {
+        self.client.hub.emit(|| TaskEvent::now(self.id, Some(self.name.clone()), attempt, kind()));
+    }
+
+    /// Whether there is, or is about to be, a handle that has to resolve.
+    pub(super) fn is_promised(&self) -> bool {
+        self.lock().phase != Phase::Enrolling
+    }
+
+    pub(super) fn state_now(&self) -> State {
+        match self.lock().phase {
+            Phase::Enrolling | Phase::Promised | Phase::Waiting => State::Pending,
+            Phase::Running => State::Running,
+            Phase::Ended(state) => state,
+        }
+    }
+
+    /// Keeps the outcome for those who come later with the address; `false` when it is gone.
+    pub(super) fn set_addressed(self: &Arc<Self>) -> bool {
+        let inner = self.lock();
+        self.addressed.store(true, Ordering::Relaxed);
+        let (ended, taken) = (matches!(inner.phase, Phase::Ended(_)), inner.outcome.is_none());
+        drop(inner);
+        if ended && !taken {
+            self.client.retained.keep(self);
+        }
+        !(ended && taken)
+    }
+
+    /// Says that the broker has the task.
+    pub(super) fn accept(&self) {
+        self.accepted(&mut self.lock());
+    }
+
+    fn accepted(&self, inner: &mut Inner) {
+        if matches!(inner.phase, Phase::Enrolling | Phase::Promised) {
+            inner.phase = Phase::Waiting;
+            self.emit(0, || EventKind::Submitted);
+        }
+    }
+
+    /// Takes a task out again that was not accepted. `false` when it was after all.
+    pub(super) fn withdraw(&self) -> bool {
+        let is_enrolling = self.lock().phase == Phase::Enrolling;
+        is_enrolling && self.take_back()
+    }
+
+    /// The same for one whose handle was to be out at once, and is not yet.
+    pub(super) fn take_back(&self) -> bool {
+        let mut inner = self.lock();
+        if !matches!(inner.phase, Phase::Enrolling | Phase::Promised) {
+            return false;
+        }
+        inner.phase = Phase::Ended(State::Failed);
+        inner.has_place = false;
+        let instance = inner.instance.take();
+        self.client.live.remove(self.id);
+        drop(inner);
+        drop(instance);
+        self.client.admission.leave();
+        self.client.task_ended();
+        true
+    }
+
+    /// Notes what a worker tells.
+    pub(super) fn heard(&self, event: RemoteEvent, worker: Option<&str>) {
+        let mut inner = self.lock();
+        if matches!(inner.phase, Phase::Ended(_)) {
+            return;
+        }
+        self.accepted(&mut inner);
+        let current = inner.failures + 1;
+        if worker.is_some() {
+            inner.worker = worker.map(Arc::from);
+        }
+        match event {
+            RemoteEvent::Started { attempt } if attempt == current => self.started(&mut inner),
+            RemoteEvent::Progress { attempt, progress } if attempt == current => {
+                self.started(&mut inner);
+                self.emit(current, || EventKind::Progress(progress));
+            }
+            RemoteEvent::Retrying { attempt, error, delay, output } if attempt == current => {
+                self.started(&mut inner);
+                self.client.counts.retried();
+                self.emit(current, || EventKind::Retrying { error, delay });
+                inner.keep_output(output);
+                inner.failures = current;
+                inner.start_told = false;
+                inner.phase = Phase::Waiting;
+            }
+            // Of an attempt that is over: a copy.
+            RemoteEvent::Started { .. }
+            | RemoteEvent::Progress { .. }
+            | RemoteEvent::Retrying { .. } => {}
+        }
+    }
+
+    fn started(&self, inner: &mut Inner) {
+        if std::mem::replace(&mut inner.start_told, true) {
+            return;
+        }
+        inner.phase = Phase::Running;
+        let worker = inner.worker.clone();
+        self.emit(inner.failures + 1, || EventKind::Started { worker });
+    }
+
+    /// Notes the wish to stop. `None`: it has ended; `Some(false)`: as much was wished before.
+    pub(super) fn wish_stop(&self, reason: StopReason, wish: Running) -> Option<bool> {
+        let mut inner = self.lock();
+        if matches!(inner.phase, Phase::Ended(_)) {
+            return None;
+        }
+        inner.stop.get_or_insert(reason);
+        let more = inner.wish.is_none_or(|before| before < wish);
+        if more {
+            inner.wish = Some(wish);
+        }
+        Some(more)
+    }
+
+    /// A worker has the task and was asked to stop it.
+    pub(super) fn stop_was_told(&self) {
+        let mut inner = self.lock();
+        let asked = inner.wish >= Some(Running::Ask) && !matches!(inner.phase, Phase::Ended(_));
+        if asked && !std::mem::replace(&mut inner.stop_told, true) {
+            self.emit(inner.failures + 1, || EventKind::CancelRequested);
+        }
+    }
+
+    /// Ends a task that will never start any more.
+    pub(super) fn cancelled_before_start(self: &Arc<Self>) -> bool {
+        self.accept();
+        self.end_here(TaskError::cancelled())
+    }
+
+    /// Ends a task with an error that was found here.
+    pub(super) fn end_here(self: &Arc<Self>, error: TaskError) -> bool {
+        let attempts = self.lock().failures;
+        let report = Report { attempts, ..Report::default() };
+        self.conclude(Outcome::new(Err(error), report))
+    }
+
+    /// Makes the end visible: the one place where a task gets its outcome.
+    /// Whether it had none before.
+    pub(super) fn conclude(self: &Arc<Self>, outcome: Outcome) -> bool {
+        let client = &self.client;
+        let mut inner = self.lock();
+        if matches!(inner.phase, Phase::Ended(_)) {
+            drop(inner);
+            client.counts.late();
+            return false;
+        }
+        if outcome.attempts() > inner.failures {
+            self.accepted(&mut inner);
+            if inner.worker.is_none() {
+                inner.worker = outcome.worker().map(Arc::from);
+            }
+            self.started(&mut inner);
+        }
+        let outcome = inner.with_outputs(outcome);
+        let state = outcome.state();
+        inner.phase = Phase::Ended(state);
+        client.counts.ended(state);
+        client.count_stopped(inner.stop, &outcome);
+        self.emit(outcome.attempts(), || EventKind::Finished {
+            state,
+            error: outcome.error().cloned(),
+        });
+        inner.outcome = Some(outcome);
+        // Before the end can be seen, so that whoever learns of it finds the room, the instance
+        // and the id free.
+        drop(inner.instance.take());
+        if std::mem::take(&mut inner.has_place) {
+            client.admission.leave();
+        }
+        if self.addressed.load(Ordering::Relaxed) {
+            client.retained.keep(self);
+        }
+        client.live.remove(self.id);
+        drop(inner);
+        // Nobody else completes it.
+        let _ = self.ended.complete(Outcome::bare(Ok(())));
+        client.task_ended();
+        true
+    }
+
+    /// Whether a body of it is known to run.
+    pub(super) fn is_running(&self) -> bool {
+        self.state_now() == State::Running
+    }
+}
+
+/// What a cell is made of.
+pub(super) struct NewCell {
+    pub(super) id: TaskId,
+    pub(super) name: TaskName,
+    pub(super) queue: QueueName,
+    pub(super) submitted: Millis,
+    pub(super) failures: u32,
+    pub(super) instance: Option<Instance>,
+    /// Its handle is out before it is accepted.
+    pub(super) promised: bool,
+}
+
+impl Inner {
+    fn keep_output(&mut self, output: Option<Output>) {
+        if output.is_none() && self.outputs.is_empty() {
+            return;
+        }
+        self.outputs.resize_with(self.failures as usize, Output::default);
+        self.outputs.push(output.unwrap_or_default());
+    }
+
+    /// Puts what earlier attempts wrote before what the last one did.
+    fn with_outputs(&mut self, outcome: Outcome) -> Outcome {
+        if self.outputs.is_empty() {
+            return outcome;
+        }
+        let mut outputs = std::mem::take(&mut self.outputs);
+        if outcome.attempts() > self.failures {
+            outputs.resize_with(self.failures as usize, Output::default);
+            outputs.push(outcome.outputs().last().cloned().unwrap_or_default());
+        }
+        let report = Report {
+            attempts: outcome.attempts(),
+            timings: outcome.timings(),
+            worker: outcome.worker().map(Arc::from),
+            outputs,
+            notes: outcome.notes().to_vec(),
+        };
+        Outcome::new(outcome.into_result(), report)
+    }
+}
+
+impl JoinSource<Payload> for Cell {
+    fn poll_outcome(&self, cx: &mut Context<'_>, key: &mut WaitKey) -> Poll<Option<Outcome>> {
+        ready!(self.ended.poll_ended(cx, key));
+        let mut inner = self.lock();
+        let addressed = self.addressed.load(Ordering::Relaxed);
+        Poll::Ready(if addressed { inner.outcome.clone() } else { inner.outcome.take() })
+    }
+
+    fn poll_ended(&self, cx: &mut Context<'_>, key: &mut WaitKey) -> Poll<()> {
+        self.ended.poll_ended(cx, key)
+    }
+
+    fn forget(&self, key: &mut WaitKey) {
+        self.ended.forget(key);
+    }
+
+    fn task_id(&self) -> TaskId {
+        self.id
+    }
+
+    fn state(&self) -> State {
+        self.state_now()
+    }
+
+    fn cancel(self: Arc<Self>) -> Cancel {
+        Client::cancel_in_background(self)
+    }
+
+    fn events(&self) -> EventStream {
+        self.client.hub.subscribe(EventFilter::all().task(self.id))
+    }
+
+    fn job_handle(self: Arc<Self>) -> JobHandle {
+        self.set_addressed();
+        let since = Duration::from_millis(u64::try_from(self.submitted).unwrap_or_default());
+        JobHandle::new(self.id, self.client.name())
+            .with_name(self.name.clone())
+            .with_submitted_at(UNIX_EPOCH + since)
+            .with_detail("queue", self.queue.as_str())
+    }
+
+    fn executor(&self) -> ExecutorId {
+        self.client.id
+    }
+}
+
+impl fmt::Debug for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cell").field("id", &self.id).finish_non_exhaustive()
+    }
+}

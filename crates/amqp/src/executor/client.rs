@@ -1,0 +1,216 @@
+//! [`Client`]: what all tasks of one executor share.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use lapin::types::ShortString;
+use outwork_core::{
+    Admission, AttachError, Capabilities, Counts, EventHub, ExecutorStatus, JobHandle, Phase,
+    State, TaskHandle, blocking::ExecutorId,
+};
+use tokio::sync::mpsc;
+
+use super::{
+    AmqpSettings, acks::CancelAcks, cell::Cell, instances::Instances, live::LiveTasks,
+    remote::Question, retained::Retained, shutdown::Lifecycle,
+};
+use crate::{
+    connection::{ConnectOptions, Link, Runtime},
+    lock::lock,
+    publisher::Publisher,
+    topology::QueueName,
+    wire::Sender,
+};
+
+/// What all tasks of one executor share. Handles hold it, so it outlives the executor's owner.
+pub(super) struct Client {
+    pub(super) id: ExecutorId,
+    name: String,
+    pub(super) options: ConnectOptions,
+    pub(super) settings: AmqpSettings,
+    pub(super) capabilities: Capabilities,
+    pub(super) runtime: Runtime,
+    pub(super) publisher: Publisher,
+    pub(super) link: Arc<Link>,
+    /// The queue that replies come to.
+    pub(super) replies: ShortString,
+    pub(super) ask: mpsc::UnboundedSender<Question>,
+    pub(super) admission: Arc<Admission>,
+    pub(super) live: LiveTasks,
+    pub(super) instances: Arc<Instances>,
+    pub(super) retained: Retained,
+    pub(super) hub: EventHub,
+    pub(super) acks: CancelAcks,
+    pub(super) lifecycle: Lifecycle,
+    pub(super) counts: Counters,
+    consumers: u32,
+    /// When a worker of a queue was heard of last, by its instance.
+    heard: Mutex<HashMap<(QueueName, String), Instant>>,
+}
+
+/// What a client needs to be made.
+pub(super) struct Setup {
+    pub(super) options: ConnectOptions,
+    pub(super) settings: AmqpSettings,
+    pub(super) runtime: Runtime,
+    pub(super) publisher: Publisher,
+    pub(super) link: Arc<Link>,
+    pub(super) replies: ShortString,
+    pub(super) consumers: u32,
+    pub(super) ask: mpsc::UnboundedSender<Question>,
+}
+
+/// How long a worker counts as there that nothing was heard of.
+const HEARD: Duration = Duration::from_secs(30);
+
+impl Client {
+    pub(super) fn new(setup: Setup) -> Arc<Self> {
+        let Setup { options, settings, runtime, publisher, link, replies, consumers, ask } = setup;
+        let name = settings.name.clone().unwrap_or_else(|| format!("amqp:{}", options.names()));
+        Arc::new(Self {
+            id: ExecutorId::new(),
+            name,
+            capabilities: settings.workers,
+            admission: Admission::new(settings.limit),
+            retained: Retained::new(settings.retain),
+            live: LiveTasks::default(),
+            instances: Arc::default(),
+            hub: EventHub::new(),
+            acks: CancelAcks::default(),
+            lifecycle: Lifecycle::default(),
+            counts: Counters::default(),
+            heard: Mutex::default(),
+            options,
+            settings,
+            runtime,
+            publisher,
+            link,
+            replies,
+            consumers,
+            ask,
+        })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Notes that a worker of a queue is there.
+    pub(super) fn note_heard(&self, queue: &QueueName, sender: &Sender) {
+        let mut heard = lock(&self.heard);
+        match heard.get_mut(&(queue.clone(), sender.instance.clone())) {
+            Some(at) => *at = Instant::now(),
+            None => {
+                heard.retain(|_, at| at.elapsed() < HEARD);
+                heard.insert((queue.clone(), sender.instance.clone()), Instant::now());
+            }
+        }
+    }
+
+    /// The workers of a queue that were heard of lately.
+    pub(super) fn heard_of(&self, queue: &QueueName) -> Vec<String> {
+        let heard = lock(&self.heard);
+        let lately = heard.iter().filter(|((of, _), at)| of == queue && at.elapsed() < HEARD);
+        lately.map(|((_, instance), _)| instance.clone()).collect()
+    }
+
+    pub(super) async fn attach(
+        self: &Arc<Self>,
+        job: JobHandle,
+    ) -> Result<TaskHandle, AttachError> {
+        if job.executor() != self.name {
+            return Err(AttachError::WrongExecutor(Box::new(job)));
+        }
+        let alive = self.live.get(job.id()).filter(|cell| cell.is_promised());
+        match alive.or_else(|| self.retained.get(job.id())).filter(Cell::set_addressed) {
+            Some(cell) => Ok(TaskHandle::new(cell)),
+            None => self.attach_detached(job).await,
+        }
+    }
+
+    pub(super) fn status(&self) -> ExecutorStatus {
+        let cells = self.live.all();
+        let running = cells.iter().filter(|cell| cell.state_now() == State::Running).count();
+        let mut status = ExecutorStatus::default();
+        let broken = !self.link.is_connected() || !self.publisher.link().is_connected();
+        status.phase = match self.lifecycle.phase() {
+            Phase::Running if broken || self.publisher.link().is_blocked() => Phase::Broken,
+            phase => phase,
+        };
+        status.workers = self.heard_of(&self.settings.queue).len().max(self.consumers as usize);
+        status.in_flight = self.admission.in_flight();
+        status.running = running;
+        status.limit = self.admission.limit();
+        status.counts = self.counts.read(cells.len());
+        status
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("name", &self.name)
+            .field("broker", self.options.broker())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The counters behind [`Counts`].
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    succeeded: AtomicU64,
+    failed: AtomicU64,
+    cancelled: AtomicU64,
+    timed_out: AtomicU64,
+    lost: AtomicU64,
+    retried: AtomicU64,
+    late: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn retried(&self) {
+        self.retried.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn late(&self) {
+        self.late.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn ended(&self, state: State) {
+        let counter = match state {
+            State::Succeeded => &self.succeeded,
+            State::Cancelled => &self.cancelled,
+            State::TimedOut => &self.timed_out,
+            State::Lost => &self.lost,
+            State::Failed | State::Pending | State::Running => &self.failed,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What was submitted has ended or is alive.
+    fn read(&self, alive: usize) -> Counts {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let mut counts = Counts::default();
+        counts.succeeded = get(&self.succeeded);
+        counts.failed = get(&self.failed);
+        counts.cancelled = get(&self.cancelled);
+        counts.timed_out = get(&self.timed_out);
+        counts.lost = get(&self.lost);
+        counts.retried = get(&self.retried);
+        counts.late = get(&self.late);
+        counts.submitted = alive as u64
+            + counts.succeeded
+            + counts.failed
+            + counts.cancelled
+            + counts.timed_out
+            + counts.lost;
+        counts
+    }
+}

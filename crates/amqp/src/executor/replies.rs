@@ -1,0 +1,204 @@
+//! [`Replies`]: what comes back from the workers.
+
+use std::sync::{Arc, Weak};
+
+use futures_util::{FutureExt, StreamExt};
+use lapin::{
+    Channel, Connection,
+    message::Delivery,
+    options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions},
+    types::{FieldTable, ShortString},
+};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{client::Client, jobs::follow_jobs, remote::Question};
+use crate::{
+    connection::{ConnectError, ConnectErrorKind, End, Epoch, Session, in_time, open_channel},
+    topology::{declare_client, verify_queue},
+    wire::{CancelAck, InHand, Kind, RemoteEvent, ResultMessage, WireError, headers_of},
+};
+
+/// Reads the replies on one connection after the other, and answers questions that need one.
+///
+/// It does not keep the client: when nobody else does, there is nobody to reply to.
+pub(super) struct Replies {
+    client: Weak<Client>,
+    questions: mpsc::UnboundedReceiver<Question>,
+    /// Told once, when it reads for the first time.
+    ready: Option<oneshot::Sender<Result<(), ConnectError>>>,
+}
+
+/// How many replies may be on their way.
+const PREFETCH: u16 = 1000;
+
+/// After how many replies they are acknowledged, when more keep coming.
+const TOGETHER: u32 = 128;
+
+impl Replies {
+    pub(super) fn new(
+        client: Weak<Client>,
+        questions: mpsc::UnboundedReceiver<Question>,
+        ready: oneshot::Sender<Result<(), ConnectError>>,
+    ) -> Self {
+        Self { client, questions, ready: Some(ready) }
+    }
+
+    async fn read(&mut self, connection: &Connection, epoch: Epoch) -> Result<(), ConnectError> {
+        let Some(client) = self.client.upgrade() else { return Ok(()) };
+        let options = client.options.clone();
+        let replies = client.replies.clone();
+        drop(client);
+        if epoch > Epoch(1) {
+            // It may have expired while there was no connection.
+            declare_client(&options, connection, &replies).await?;
+        }
+        let channel = open_channel(&options, connection).await?;
+        let (url, limit) = (options.broker(), options.limit());
+        let qos = channel.basic_qos(PREFETCH, BasicQosOptions::default());
+        in_time(url, "basic.qos", limit, qos).await?;
+        let (tag, none) = (ShortString::from("replies"), FieldTable::default());
+        let consume = channel.basic_consume(replies, tag, BasicConsumeOptions::default(), none);
+        let mut consumer = in_time(url, "basic.consume", limit, consume).await?;
+        if let Some(ready) = self.ready.take() {
+            // Nobody may be waiting any more.
+            let _ = ready.send(Ok(()));
+        }
+        let mut unacknowledged = Unacknowledged { channel, last: 0, count: 0 };
+        loop {
+            let delivery = match consumer.next().now_or_never() {
+                Some(delivery) => delivery,
+                None => {
+                    unacknowledged.acknowledge().await?;
+                    tokio::select! {
+                        delivery = consumer.next() => delivery,
+                        question = self.questions.recv() => {
+                            let Some(question) = question else { return Ok(()) };
+                            self.answer(connection, question).await;
+                            continue;
+                        }
+                    }
+                }
+            };
+            let lost = |why: String| ConnectError::new(ConnectErrorKind::Broker, why);
+            match delivery {
+                Some(Ok(delivery)) => {
+                    let Some(client) = self.client.upgrade() else { return Ok(()) };
+                    let tag = delivery.delivery_tag;
+                    client.reply(delivery);
+                    unacknowledged.note(tag).await?;
+                }
+                Some(Err(error)) => return Err(lost(error.to_string())),
+                None => return Err(lost("the queue of the replies was deleted".to_owned())),
+            }
+        }
+    }
+
+    async fn answer(&self, connection: &Connection, question: Question) {
+        let Some(client) = self.client.upgrade() else { return };
+        match question {
+            Question::Consumers { queue, answer } => {
+                let found = verify_queue(&client.options, connection, &queue).await;
+                let found = found.inspect_err(|error| tracing::warn!(%error, "no workers counted"));
+                // Who asked may have gone.
+                let _ = answer.send(found.ok().map(|found| found.consumers));
+            }
+            Question::Jobs { wanted, answers } => {
+                follow_jobs(&client.options, connection, wanted, answers).await;
+            }
+        }
+    }
+}
+
+/// Replies that were dealt with. They are acknowledged together: what is acknowledged last
+/// is known to be unacknowledged itself.
+struct Unacknowledged {
+    channel: Channel,
+    last: u64,
+    count: u32,
+}
+
+impl Unacknowledged {
+    async fn note(&mut self, tag: u64) -> Result<(), ConnectError> {
+        (self.last, self.count) = (tag, self.count + 1);
+        if self.count >= TOGETHER { self.acknowledge().await } else { Ok(()) }
+    }
+
+    async fn acknowledge(&mut self) -> Result<(), ConnectError> {
+        if std::mem::take(&mut self.count) == 0 {
+            return Ok(());
+        }
+        let acknowledged = self.channel.basic_ack(self.last, BasicAckOptions { multiple: true });
+        acknowledged.await.map_err(|error| {
+            let message = format!("replies could not be acknowledged: {error}");
+            ConnectError::new(ConnectErrorKind::Broker, message)
+        })
+    }
+}
+
+impl Session for Replies {
+    async fn live(&mut self, connection: &Connection, epoch: Epoch) -> End {
+        match self.read(connection, epoch).await {
+            Ok(()) => End::Done,
+            Err(error) => {
+                let why = error.to_string();
+                if let Some(ready) = self.ready.take() {
+                    let _ = ready.send(Err(error));
+                }
+                End::Failed(why)
+            }
+        }
+    }
+}
+
+impl Client {
+    /// Deals with one reply.
+    fn reply(self: &Arc<Self>, delivery: Delivery) {
+        if let Err(error) = self.read_reply(&delivery) {
+            tracing::warn!(%error, "a reply does not read");
+        }
+    }
+
+    fn read_reply(self: &Arc<Self>, delivery: &Delivery) -> Result<(), WireError> {
+        let Delivery { properties, data, .. } = delivery;
+        let headers = headers_of(properties);
+        let sender = headers.sender();
+        match headers.kind()? {
+            Kind::Result => {
+                let result = ResultMessage::read(properties, data)?;
+                match self.live.get(result.id).filter(|cell| cell.submitted == result.submitted) {
+                    Some(cell) => {
+                        if let Some(sender) = &sender {
+                            self.note_heard(&cell.queue, sender);
+                        }
+                        cell.accept();
+                        cell.conclude(result.outcome);
+                    }
+                    None => self.counts.late(),
+                }
+            }
+            Kind::Event => {
+                let (id, submitted, event) = RemoteEvent::read(properties, data)?;
+                if let Some(cell) = self.live.get(id).filter(|cell| cell.submitted == submitted) {
+                    if let Some(sender) = &sender {
+                        self.note_heard(&cell.queue, sender);
+                    }
+                    cell.heard(event, sender.as_ref().map(|sender| sender.name.as_str()));
+                }
+            }
+            Kind::CancelAck => {
+                let ack = CancelAck::read(properties, data)?;
+                // Told here, so that it is told before the end that follows.
+                if ack.in_hand == InHand::Yes
+                    && let Some(cell) = self.live.get(ack.id)
+                {
+                    cell.stop_was_told();
+                }
+                self.acks.tell(&ack);
+            }
+            Kind::Task | Kind::Control | Kind::Job => {
+                return Err(WireError::Header("it is no reply".to_owned()));
+            }
+        }
+        Ok(())
+    }
+}

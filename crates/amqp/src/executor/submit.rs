@@ -1,0 +1,298 @@
+//! Handing one task over.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use lapin::types::ShortString;
+use outwork_core::{
+    NoRoom, Refusal, Rejection, SubmitError, SubmitErrorKind, Task, TaskError, TaskErrorKind,
+    TaskHandle, blocking::awaiting,
+};
+use tokio::sync::oneshot;
+
+use super::{
+    cell::{Cell, NewCell},
+    client::Client,
+};
+use crate::{
+    publisher::{Outgoing, PublishError, PublishErrorKind},
+    topology::{LONGEST, QueueName, Rung},
+    wire::{Envelope, Millis, TaskMessage, now},
+};
+
+/// A task that was found good, as the message that it becomes.
+pub(super) struct Checked {
+    pub(super) envelope: Envelope,
+    outgoing: Outgoing,
+}
+
+impl Client {
+    pub(super) async fn submit(self: &Arc<Self>, task: Task) -> Result<TaskHandle, SubmitError> {
+        let checked = match self.check(&task) {
+            Ok(checked) => checked,
+            Err(refusal) => return Err(refusal.with_task(task)),
+        };
+        if let Err(refusal) = self.enter(&task).await {
+            return Err(refusal.with_task(task));
+        }
+        self.submit_entered(task, checked).await
+    }
+
+    /// Takes a place, waiting for one.
+    pub(super) async fn enter(&self, task: &Task) -> Result<(), Refusal> {
+        match self.admission.try_enter() {
+            Err(NoRoom::Full) => {}
+            entered => return entered.map_err(|_closed| Refusal::closed()),
+        }
+        self.check_free(task, 1)?;
+        let acquired = awaiting(self.id, self.admission.acquire()).await;
+        acquired.map(|slot| slot.entrust()).map_err(|_closed| Refusal::closed())
+    }
+
+    /// Submits a task that has its place.
+    pub(super) async fn submit_entered(
+        self: &Arc<Self>,
+        task: Task,
+        checked: Checked,
+    ) -> Result<TaskHandle, SubmitError> {
+        match self.send(&task, checked).await {
+            Ok(sent) => sent.confirmed().await.map_err(|refusal| refusal.with_task(task)),
+            Err(refusal) => Err(refusal.with_task(task)),
+        }
+    }
+
+    /// Gives a task to the publisher; the answer tells what became of it.
+    pub(super) async fn send(
+        self: &Arc<Self>,
+        task: &Task,
+        checked: Checked,
+    ) -> Result<Sent, Refusal> {
+        let cell = self.enroll(task, &checked, false)?;
+        let (tell, answer) = oneshot::channel();
+        let told = Arc::clone(&cell);
+        let handed_over = self.publisher.hand_over(checked.outgoing, move |published| {
+            // Who submitted it may have gone: then it runs detached, or is forgotten.
+            let _ = tell.send(told.published(published));
+        });
+        match handed_over.await {
+            Ok(()) => Ok(Sent { cell, answer }),
+            Err(error) => {
+                cell.withdraw();
+                Err(refusal(&error))
+            }
+        }
+    }
+
+    pub(super) fn try_submit(self: &Arc<Self>, task: Task) -> Result<TaskHandle, SubmitError> {
+        let sent = self.check(&task).and_then(|checked| {
+            self.admission.try_enter().map_err(|reason| self.no_room(reason))?;
+            self.send_now(&task, checked)
+        });
+        sent.map_err(|refusal| refusal.with_task(task))
+    }
+
+    fn send_now(self: &Arc<Self>, task: &Task, checked: Checked) -> Result<TaskHandle, Refusal> {
+        let cell = self.enroll(task, &checked, true)?;
+        let told = Arc::clone(&cell);
+        let handed_over = self.publisher.try_hand_over(checked.outgoing, move |published| {
+            if let Err(error) = published {
+                told.end_here(rejected(&error));
+            } else {
+                told.accept();
+            }
+        });
+        match handed_over {
+            Ok(true) => Ok(TaskHandle::new(cell)),
+            Ok(false) => {
+                cell.take_back();
+                Err(Refusal::full(self.admission.limit()))
+            }
+            Err(error) => {
+                cell.take_back();
+                Err(refusal(&error))
+            }
+        }
+    }
+
+    pub(super) fn no_room(&self, reason: NoRoom) -> Refusal {
+        match reason {
+            NoRoom::Closed => Refusal::closed(),
+            NoRoom::Full => Refusal::full(self.admission.limit()),
+        }
+    }
+
+    /// Refuses what can be seen to be wrong without having taken anything, and writes the rest.
+    pub(super) fn check(&self, task: &Task) -> Result<Checked, Refusal> {
+        if self.admission.is_closed() {
+            return Err(Refusal::closed());
+        }
+        let reply_to = Some(self.replies.as_str().to_owned());
+        self.checked(task, reply_to, false)
+    }
+
+    /// Writes a task as a message.
+    pub(super) fn checked(
+        &self,
+        task: &Task,
+        reply_to: Option<String>,
+        detached: bool,
+    ) -> Result<Checked, Refusal> {
+        let options = task.options();
+        options.check()?;
+        let invalid = |message| Refusal::new(SubmitErrorKind::InvalidOptions, message);
+        let waits = options.delay.unwrap_or_default();
+        if waits.saturating_add(options.expires.unwrap_or_default()) > LONGEST {
+            let message = format!("delay and expires are more than {LONGEST:?} together");
+            return Err(invalid(message));
+        }
+        let queue = match &options.queue {
+            Some(queue) => QueueName::new(queue).map_err(|error| invalid(error.to_string()))?,
+            None => self.settings.queue.clone(),
+        };
+        let submitted = now();
+        let after = |time: Duration| submitted.saturating_add(millis(time));
+        let envelope = Envelope {
+            id: task.id(),
+            name: task.name().clone(),
+            submitted,
+            failures: task.attempts_made(),
+            losses: 0,
+            not_before: options.delay.filter(|delay| !delay.is_zero()).map(after),
+            not_after: options.expires.map(after),
+            queue,
+            reply_to,
+            watched: self.hub.is_active(),
+            detached,
+            schema: task.payload().schema(),
+            trace: options.trace.clone(),
+        };
+        let body = TaskMessage::body(task).map_err(|error| invalid(error.to_string()))?;
+        let (size, limit) = (body.len(), self.options.payload_limit());
+        if size > limit {
+            let message = format!("task {} has {size} bytes, and {limit} are allowed", task.id());
+            return Err(Refusal::new(SubmitErrorKind::TooLarge, message));
+        }
+        let names = self.options.names();
+        let (exchange, key) = match Rung::of(waits, &envelope.queue) {
+            Some(rung) => (names.delay(rung.level), rung.key),
+            None => (names.task_exchange(), envelope.queue.as_str().to_owned()),
+        };
+        let outgoing = Outgoing {
+            exchange,
+            key: ShortString::try_new(key).unwrap_or_default(),
+            properties: envelope.properties(),
+            body,
+            give_up: Some(Instant::now() + self.options.confirm_limit()),
+        };
+        Ok(Checked { envelope, outgoing })
+    }
+
+    /// Refuses early, before waiting for room, what would be refused afterwards.
+    pub(super) fn check_free(&self, task: &Task, more: u32) -> Result<(), Refusal> {
+        if self.live.contains(task.id()) {
+            return Err(duplicate(task));
+        }
+        let limit = task.options().max_instances;
+        limit.map_or(Ok(()), |limit| self.instances.check(task, limit, more))
+    }
+
+    /// Reserves what the task needs beside its place, which is given back when it is refused.
+    fn enroll(
+        self: &Arc<Self>,
+        task: &Task,
+        checked: &Checked,
+        promised: bool,
+    ) -> Result<Arc<Cell>, Refusal> {
+        let limit = task.options().max_instances;
+        let instance = limit.map(|limit| self.instances.reserve(task, limit)).transpose();
+        let instance = instance.inspect_err(|_refusal| self.admission.leave())?;
+        let Envelope { id, submitted, failures, .. } = checked.envelope;
+        let (name, queue) = (checked.envelope.name.clone(), checked.envelope.queue.clone());
+        let new = NewCell { id, name, queue, submitted, failures, instance, promised };
+        let cell = Cell::new(self, new);
+        if !self.live.insert(&cell) {
+            self.admission.leave();
+            return Err(duplicate(task));
+        }
+        // Looked at after the task can be seen: whoever stops the executor either is seen here
+        // or sees the task.
+        if self.admission.is_closed() {
+            cell.take_back();
+            return Err(Refusal::closed());
+        }
+        Ok(cell)
+    }
+}
+
+/// A task that the publisher has.
+pub(super) struct Sent {
+    cell: Arc<Cell>,
+    answer: oneshot::Receiver<Result<(), Refusal>>,
+}
+
+impl Sent {
+    /// Waits for the broker's word.
+    pub(super) async fn confirmed(self) -> Result<TaskHandle, Refusal> {
+        match self.answer.await {
+            Ok(Ok(())) => Ok(TaskHandle::new(self.cell)),
+            Ok(Err(refusal)) => Err(refusal),
+            // The publisher tells each message what became of it, unless its thread is gone.
+            Err(_) => {
+                self.cell.withdraw();
+                Err(Refusal::closed())
+            }
+        }
+    }
+}
+
+impl Cell {
+    /// Notes what became of the message. A task whose worker was heard of was accepted,
+    /// whatever became of the confirmation.
+    fn published(self: &Arc<Self>, published: Result<(), PublishError>) -> Result<(), Refusal> {
+        match published {
+            Err(error) if self.withdraw() => Err(refusal(&error)),
+            Ok(()) | Err(_) => {
+                self.accept();
+                Ok(())
+            }
+        }
+    }
+}
+
+fn duplicate(task: &Task) -> Refusal {
+    let message = format!("a task with the id {} is alive already", task.id());
+    Refusal::new(SubmitErrorKind::DuplicateId, message)
+}
+
+fn refusal(error: &PublishError) -> Refusal {
+    let kind = match error.kind() {
+        PublishErrorKind::Refused => SubmitErrorKind::Full,
+        PublishErrorKind::TooLarge => SubmitErrorKind::TooLarge,
+        PublishErrorKind::Unconfirmed => SubmitErrorKind::Unconfirmed,
+        PublishErrorKind::Closed => return Refusal::closed(),
+        PublishErrorKind::Returned | PublishErrorKind::NotSent => SubmitErrorKind::Infrastructure,
+    };
+    Refusal::new(kind, error.to_string())
+}
+
+fn rejected(error: &PublishError) -> TaskError {
+    let kind = match error.kind() {
+        PublishErrorKind::Closed => TaskErrorKind::Rejected(Rejection::Closed),
+        _ => TaskErrorKind::Infrastructure,
+    };
+    TaskError::new(kind, error.to_string())
+}
+
+pub(super) fn millis(time: Duration) -> Millis {
+    Millis::try_from(time.as_millis()).unwrap_or(Millis::MAX)
+}
+
+impl Client {
+    /// Publishes a task that nobody here waits for.
+    pub(super) async fn publish_detached(&self, checked: Checked) -> Result<(), Refusal> {
+        let published = self.publisher.publish(checked.outgoing).await;
+        published.map_err(|error| refusal(&error))
+    }
+}

@@ -1,0 +1,13 @@
+//! What there is on the broker: names, exchanges, queues, and how a mismatch is explained.
+
+mod declare;
+mod ladder;
+mod mismatch;
+mod names;
+mod objects;
+
+pub(crate) use declare::{declare_client, declare_worker, verify_queue};
+pub(crate) use ladder::{LEVELS, LONGEST, Rung};
+pub(crate) use names::Prefix;
+pub use names::{InvalidName, QueueName};
+pub use objects::QueueKind;

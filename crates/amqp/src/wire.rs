@@ -1,0 +1,47 @@
+//! The messages, as bytes and headers. The contract is in [`crate::contract`].
+
+mod control;
+mod envelope;
+mod error;
+mod event;
+mod headers;
+mod job;
+mod options;
+mod result;
+mod task;
+
+pub(crate) use control::{CancelAck, Control, InHand, Running, Tombstone};
+pub(crate) use envelope::Envelope;
+pub(crate) use error::WireError;
+pub(crate) use event::RemoteEvent;
+pub(crate) use headers::{Kind, Sender, headers_of};
+pub(crate) use job::JobRecord;
+pub(crate) use result::{ResultMessage, encode_result};
+pub(crate) use task::TaskMessage;
+
+use bytes::Bytes;
+use serde::{Serialize, de::DeserializeOwned};
+
+/// The version of all that is written here.
+pub(crate) const VERSION: i64 = 1;
+
+/// Milliseconds since the epoch, as all times on the wire.
+pub(crate) type Millis = i64;
+
+/// The time now.
+pub(crate) fn now() -> Millis {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(Millis::MAX))
+}
+
+fn write<T: Serialize>(value: &T) -> Result<Bytes, WireError> {
+    let encoded = rmp_serde::to_vec_named(value);
+    encoded.map(Bytes::from).map_err(|error| WireError::Unwritable(error.to_string()))
+}
+
+fn read<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, WireError> {
+    rmp_serde::from_slice(bytes).map_err(|error| WireError::body(what, &error))
+}
+
+#[cfg(test)]
+mod tests;

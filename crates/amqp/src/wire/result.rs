@@ -1,0 +1,93 @@
+//! [`ResultMessage`]: how a task ended, on its way back.
+
+use bytes::Bytes;
+use lapin::{BasicProperties, types::ShortString};
+use outwork_core::{Captured, Outcome, Output, Report, TaskError, TaskErrorKind, TaskId};
+
+use super::{
+    Envelope, Kind, Millis, WireError,
+    headers::{self, Sender, Writer, headers_of, task_id},
+    read, write,
+};
+
+/// How a task ended, as it came out of a message.
+#[derive(Debug, Clone)]
+pub(crate) struct ResultMessage {
+    pub(crate) id: TaskId,
+    pub(crate) submitted: Millis,
+    pub(crate) outcome: Outcome,
+}
+
+/// What is kept of each stream when all of it is too much: the beginning, and the end.
+const KEPT: usize = 64 * 1024;
+
+impl ResultMessage {
+    pub(crate) fn read(properties: &BasicProperties, body: &[u8]) -> Result<Self, WireError> {
+        let submitted = headers_of(properties).int(headers::SUBMITTED);
+        Ok(Self {
+            id: task_id(properties)?,
+            submitted: submitted
+                .ok_or_else(|| WireError::header(headers::SUBMITTED, "is missing"))?,
+            // A result that does not read is a result all the same: nothing else will come.
+            outcome: read("outcome", body).unwrap_or_else(|error| {
+                let message = format!("the result cannot be read: {error}");
+                Outcome::bare(Err(TaskError::new(TaskErrorKind::Undecodable, message)))
+            }),
+        })
+    }
+}
+
+/// Writes a result. One that is larger than messages may be becomes an error that keeps the
+/// beginning and the end of what the task wrote.
+pub(crate) fn encode_result(
+    envelope: &Envelope,
+    sender: &Sender,
+    outcome: &Outcome,
+    limit: usize,
+) -> Result<(BasicProperties, Bytes), WireError> {
+    let properties = Writer::new(Kind::Result)
+        .int(headers::SUBMITTED, envelope.submitted)
+        .int(headers::ATTEMPT, outcome.attempts().into())
+        .sender(sender)
+        .properties(envelope.id)
+        .with_type(ShortString::try_new(envelope.name.as_str()).unwrap_or_default());
+    let body = write(outcome)?;
+    if body.len() <= limit {
+        return Ok((properties, body));
+    }
+    Ok((properties, write(&without_excess(outcome, body.len(), limit))?))
+}
+
+fn without_excess(outcome: &Outcome, size: usize, limit: usize) -> Outcome {
+    let kind = TaskErrorKind::OutputTooLarge { limit: limit as u64 };
+    let message =
+        format!("the result and the output have {size} bytes, and at most {limit} can be sent");
+    let error = match outcome.error() {
+        // What went wrong first is what is to be known.
+        Some(error) => error.clone(),
+        None => TaskError::new(kind, message),
+    };
+    let last = outcome.outputs().last();
+    let outputs =
+        last.map(|last| Output { stdout: ends(&last.stdout), stderr: ends(&last.stderr) });
+    let report = Report {
+        attempts: outcome.attempts(),
+        timings: outcome.timings(),
+        worker: outcome.worker().map(Into::into),
+        outputs: outputs.into_iter().collect(),
+        notes: outcome.notes().to_vec(),
+    };
+    Outcome::new(Err(error), report)
+}
+
+/// The beginning and the end of a stream.
+fn ends(captured: &Captured) -> Captured {
+    let Ok(bytes) = captured.bytes() else { return Captured::default() };
+    if bytes.len() <= 2 * KEPT {
+        return Captured::from_bytes(bytes);
+    }
+    let left_out = bytes.len() - 2 * KEPT;
+    let mark = format!("\n[... {left_out} bytes left out ...]\n");
+    let kept = [&bytes[..KEPT], mark.as_bytes(), &bytes[bytes.len() - KEPT..]].concat();
+    Captured::from_bytes(kept)
+}

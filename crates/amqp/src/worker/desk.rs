@@ -1,0 +1,288 @@
+//! [`Desk`]: what all parts of a worker share.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use outwork_core::{Executor, TaskId};
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use super::{
+    hand::{Hand, Held, Wish},
+    pace::Pace,
+    settled::{Key, Settled},
+    tombstones::Tombstones,
+};
+use crate::{
+    connection::ConnectOptions,
+    lock::lock,
+    publisher::{Outgoing, PublishError, PublishErrorKind, Publisher},
+    topology::QueueName,
+    wire::{Envelope, Running, Sender, Tombstone},
+};
+
+/// What all parts of a worker share.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) options: ConnectOptions,
+    pub(super) executor: Arc<dyn Executor>,
+    pub(super) publisher: Publisher,
+    pub(super) sender: Sender,
+    pub(super) queues: Vec<QueueName>,
+    pub(super) pace: Pace,
+    pub(super) counters: Counters,
+    pub(super) settled: Mutex<Settled>,
+    pub(super) tombstones: Mutex<Tombstones>,
+    hands: Mutex<HashMap<Key, Arc<Hand>>>,
+    /// Of these, the ones that the pool has. It takes no two of one id.
+    in_pool: Mutex<HashMap<TaskId, Arc<Hand>>>,
+    /// Told when a hand is emptied.
+    emptied: Notify,
+    /// Asks the one who reads the pool's events to have read all that there are.
+    sync: mpsc::UnboundedSender<oneshot::Sender<()>>,
+    draining: AtomicBool,
+    waiting: AtomicUsize,
+}
+
+/// What a worker has done.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) done: AtomicU64,
+    pub(super) retried: AtomicU64,
+    pub(super) dead: AtomicU64,
+    pub(super) given_back: AtomicU64,
+    pub(super) copies: AtomicU64,
+    pub(super) dropped_results: AtomicU64,
+}
+
+pub(super) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// How long to wait before a message is tried again that the broker refused.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// What the desk needs to be made.
+#[derive(Debug)]
+pub(super) struct Setup {
+    pub(super) options: ConnectOptions,
+    pub(super) executor: Arc<dyn Executor>,
+    pub(super) publisher: Publisher,
+    pub(super) sender: Sender,
+    pub(super) queues: Vec<QueueName>,
+    pub(super) pace: Pace,
+}
+
+impl Desk {
+    pub(super) fn new(setup: Setup, sync: mpsc::UnboundedSender<oneshot::Sender<()>>) -> Arc<Self> {
+        let Setup { options, executor, publisher, sender, queues, pace } = setup;
+        Arc::new(Self {
+            options,
+            executor,
+            publisher,
+            sender,
+            queues,
+            pace,
+            counters: Counters::default(),
+            settled: Mutex::default(),
+            tombstones: Mutex::default(),
+            hands: Mutex::default(),
+            in_pool: Mutex::default(),
+            emptied: Notify::new(),
+            sync,
+            draining: AtomicBool::new(false),
+            waiting: AtomicUsize::new(0),
+        })
+    }
+
+    /// Takes a task into hand; the one that is there already when this is a copy of it.
+    pub(super) fn take(&self, hand: Hand) -> Result<Arc<Hand>, Arc<Hand>> {
+        use std::collections::hash_map::Entry;
+        match lock(&self.hands).entry(hand.key()) {
+            Entry::Occupied(there) => {
+                hand.take_tokens().into_iter().for_each(|token| there.get().add_token(token));
+                Err(Arc::clone(there.get()))
+            }
+            Entry::Vacant(place) => Ok(Arc::clone(place.insert(Arc::new(hand)))),
+        }
+    }
+
+    /// Empties a hand, once what was in it is dealt with, and acknowledges.
+    pub(super) async fn let_go(&self, hand: &Hand) {
+        lock(&self.hands).remove(&hand.key());
+        for token in hand.take_tokens() {
+            token.acknowledge().await;
+        }
+        self.emptied.notify_waiters();
+    }
+
+    /// Empties a hand without an acknowledgement: the worker was closed before it could be
+    /// settled, and the broker gives the task to another.
+    pub(super) fn drop_unsettled(&self, hand: &Hand) {
+        lock(&self.hands).remove(&hand.key());
+        self.emptied.notify_waiters();
+    }
+
+    pub(super) fn hands(&self) -> Vec<Arc<Hand>> {
+        lock(&self.hands).values().cloned().collect()
+    }
+
+    pub(super) fn in_hand(&self) -> usize {
+        lock(&self.hands).len()
+    }
+
+    /// Waits until nothing is in hand.
+    pub(super) async fn empty_handed(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            if lock(&self.hands).is_empty() {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    pub(super) fn enter_pool(&self, hand: &Arc<Hand>) {
+        lock(&self.in_pool).insert(hand.envelope.id, Arc::clone(hand));
+    }
+
+    pub(super) fn leave_pool(&self, hand: &Hand) {
+        lock(&self.in_pool).remove(&hand.envelope.id);
+    }
+
+    pub(super) fn find_in_pool(&self, id: TaskId) -> Option<Arc<Hand>> {
+        lock(&self.in_pool).get(&id).cloned()
+    }
+
+    pub(super) fn running(&self) -> Vec<Arc<Hand>> {
+        lock(&self.in_pool).values().cloned().collect()
+    }
+
+    /// One more task waits for a moment that is less than a second away.
+    pub(super) fn begin_waiting(self: &Arc<Self>) -> Waiting {
+        let waiting = self.waiting.fetch_add(1, Ordering::Relaxed) + 1;
+        self.pace.set_waiting(waiting);
+        Waiting(Arc::clone(self))
+    }
+
+    pub(super) fn start_draining(&self) {
+        self.draining.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::SeqCst)
+    }
+
+    /// Notes that a task is cancelled; the hands that have it, if any do.
+    pub(super) fn bury(&self, tombstone: &Tombstone) -> Vec<Arc<Hand>> {
+        lock(&self.tombstones).add(tombstone);
+        let meant = |hand: &Arc<Hand>| {
+            let Envelope { id, submitted, .. } = hand.envelope;
+            id == tombstone.id && submitted <= tombstone.until
+        };
+        let mut hands = self.hands();
+        hands.retain(meant);
+        hands
+    }
+
+    /// Stops a task that was found in hand, as far as is wanted.
+    pub(super) async fn stop(&self, hand: &Hand, running: Running) {
+        // What has begun is finished: the tombstone keeps it from being tried again.
+        if running == Running::Finish && hand.started().is_some() {
+            return;
+        }
+        if hand.wish(Wish::Cancel) == Held::InPool {
+            self.stop_in_pool(hand.envelope.id, running == Running::Force).await;
+        }
+    }
+
+    pub(super) async fn stop_in_pool(&self, id: TaskId, force: bool) {
+        let answer = match force {
+            true => self.executor.cancel_now(id).await,
+            false => self.executor.cancel(id).await,
+        };
+        tracing::debug!(task_id = %id, ?answer, "asked the pool to stop a task");
+    }
+
+    /// Waits until all events that the pool has told so far are in the outboxes.
+    pub(super) async fn read_events(&self) {
+        let (send, receive) = oneshot::channel();
+        if self.sync.send(send).is_ok() {
+            // The reader ends only with the worker.
+            let _ = receive.await;
+        }
+    }
+
+    /// Sends the events of a task to its client, in order.
+    pub(super) async fn send_outbox(&self, hand: &Hand) {
+        for event in hand.take_outbox() {
+            let Some(reply_to) = self.reply_queue(&hand.envelope) else { continue };
+            match event.encode(&hand.envelope, &self.sender) {
+                Ok((properties, body)) => {
+                    let outgoing = self.reply(reply_to, properties, body);
+                    // A client that has gone needs no events.
+                    let _ = self.publisher.hand_over(outgoing, drop).await;
+                }
+                Err(error) => tracing::warn!(%error, "an event cannot be sent"),
+            }
+        }
+    }
+
+    /// Where replies go, if that is where replies may go.
+    pub(super) fn reply_queue<'a>(&self, envelope: &'a Envelope) -> Option<&'a str> {
+        let queue = envelope.reply_to.as_deref()?;
+        if self.options.names().is_reply_queue(queue) {
+            return Some(queue);
+        }
+        tracing::warn!(task_id = %envelope.id, queue, "a task wants its result where none may go");
+        None
+    }
+
+    pub(super) fn reply(
+        &self,
+        queue: &str,
+        properties: lapin::BasicProperties,
+        body: bytes::Bytes,
+    ) -> Outgoing {
+        let exchange = self.options.names().reply_exchange();
+        let key = lapin::types::ShortString::try_new(queue).unwrap_or_default();
+        Outgoing { exchange, key, properties, body, give_up: None }
+    }
+
+    /// Publishes what must not get lost, for as long as it takes.
+    pub(super) async fn insist(&self, outgoing: Outgoing) -> Result<(), PublishError> {
+        loop {
+            match self.publisher.publish(outgoing.clone()).await {
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        PublishErrorKind::Returned
+                            | PublishErrorKind::Refused
+                            | PublishErrorKind::Unconfirmed
+                            | PublishErrorKind::NotSent
+                    ) =>
+                {
+                    tracing::error!(%error, "trying again what must not get lost");
+                    tokio::time::sleep(AGAIN).await;
+                }
+                published => return published,
+            }
+        }
+    }
+}
+
+/// A task that waits for its time in the worker. It takes no place from those that could run.
+#[derive(Debug)]
+pub(super) struct Waiting(Arc<Desk>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let waiting = self.0.waiting.fetch_sub(1, Ordering::Relaxed) - 1;
+        self.0.pace.set_waiting(waiting);
+    }
+}

@@ -1,0 +1,76 @@
+//! Leaving without losing anything, and without keeping anybody waiting.
+
+use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
+
+use super::{
+    AmqpWorker,
+    desk::Desk,
+    hand::{Held, Wish},
+};
+
+/// What a drain came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct DrainReport {
+    /// Tasks that were given back, so that other workers run them.
+    pub given_back: u64,
+    /// Of these, the ones whose bodies did not stop in time and may still run here.
+    pub abandoned: usize,
+}
+
+/// How long a body that is made to stop at the deadline may take, before its task is given
+/// back although it still runs.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long the broker may take to confirm what is given back last.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
+pub(super) async fn drain(worker: &AmqpWorker, deadline: Duration) -> DrainReport {
+    let (send, receive) = tokio::sync::oneshot::channel();
+    let (desk, link) = (Arc::clone(&worker.desk), Arc::clone(&worker.link));
+    worker.runtime.spawn(async move {
+        let abandoned = finish(&desk, deadline).await;
+        desk.publisher.close();
+        link.stop();
+        let said = async { tokio::join!(link.ended(), desk.publisher.link().ended()) };
+        // What was acknowledged is written; only the goodbye may be missing.
+        let _ = tokio::time::timeout(LAST_WORDS, said).await;
+        let given_back = desk.counters.given_back.load(Ordering::Relaxed);
+        // Nobody may be waiting any more.
+        let _ = send.send(DrainReport { given_back, abandoned });
+    });
+    receive.await.unwrap_or_default()
+}
+
+/// Finishes what runs; how many tasks were given back although their bodies run on.
+async fn finish(desk: &Arc<Desk>, deadline: Duration) -> usize {
+    give_back_waiting(desk).await;
+    if tokio::time::timeout(deadline, desk.empty_handed()).await.is_ok() {
+        return 0;
+    }
+    for hand in desk.hands() {
+        if hand.wish(Wish::GiveBack) == Held::InPool {
+            desk.stop_in_pool(hand.envelope.id, true).await;
+        }
+    }
+    if tokio::time::timeout(PATIENCE, desk.empty_handed()).await.is_ok() {
+        return 0;
+    }
+    let stuck = desk.running();
+    for hand in &stuck {
+        hand.abandon();
+    }
+    // The broker may be away: then everything comes back to it with the connection.
+    let _ = tokio::time::timeout(LAST_WORDS, desk.empty_handed()).await;
+    stuck.len()
+}
+
+/// Gives back what the pool has not begun.
+async fn give_back_waiting(desk: &Arc<Desk>) {
+    desk.read_events().await;
+    for hand in desk.hands() {
+        if hand.started().is_none() && hand.wish(Wish::GiveBack) == Held::InPool {
+            desk.stop_in_pool(hand.envelope.id, false).await;
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Fetching tasks from one queue.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use lapin::{
+    Channel, Connection, Consumer,
+    message::Delivery,
+    options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
+    types::{FieldTable, ShortString},
+};
+use tokio::sync::watch;
+
+use super::{
+    dead::{Letter, Reason, bury_message},
+    desk::{Desk, count},
+    errand,
+    hand::{Hand, Token, Wish},
+};
+use crate::{connection::open_channel, lock::lock, topology::QueueName, wire::TaskMessage};
+
+/// Fetches from one queue over one channel, until that is lost or the worker drains.
+pub(super) struct Fetcher {
+    desk: Arc<Desk>,
+    queue: QueueName,
+    channel: Channel,
+    consumer: Option<Consumer>,
+    /// The number of the consumer, for its tag.
+    number: u32,
+}
+
+/// Whether a worker fetches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fetching {
+    On,
+    Paused,
+    /// Not any more: what was fetched and has not begun is given back.
+    Over,
+}
+
+#[expect(clippy::large_enum_variant, reason = "there is one of them, and it does not move")]
+enum Next {
+    Delivery(Delivery),
+    Pace(u16),
+    Fetching(Fetching),
+}
+
+impl Fetcher {
+    pub(super) async fn open(
+        desk: &Arc<Desk>,
+        connection: &Connection,
+        queue: &QueueName,
+    ) -> Result<Self, String> {
+        let channel = open_channel(&desk.options, connection).await.map_err(|e| e.to_string())?;
+        let (desk, queue) = (Arc::clone(desk), queue.clone());
+        Ok(Self { desk, queue, channel, consumer: None, number: 0 })
+    }
+
+    /// Fetches until the channel is lost; why it was, or nothing when fetching is over.
+    pub(super) async fn run(mut self, mut fetching: watch::Receiver<Fetching>) -> Option<String> {
+        match self.fetch(&mut fetching).await {
+            Ok(()) => None,
+            Err(why) => Some(format!("queue {}: {why}", self.queue)),
+        }
+    }
+
+    async fn fetch(&mut self, fetching: &mut watch::Receiver<Fetching>) -> Result<(), String> {
+        let mut pace = self.desk.pace.subscribe();
+        let mut state = *fetching.borrow_and_update();
+        loop {
+            match state {
+                Fetching::Over => {
+                    self.stop().await?;
+                    return Ok(());
+                }
+                Fetching::Paused => {
+                    self.stop().await?;
+                    // The sender lives as long as the worker.
+                    let _ = fetching.changed().await;
+                    state = *fetching.borrow_and_update();
+                    continue;
+                }
+                Fetching::On if self.consumer.is_none() => {
+                    let prefetch = *pace.borrow_and_update();
+                    self.start(prefetch).await?;
+                }
+                Fetching::On => {}
+            }
+            let consumer = self.consumer.as_mut().ok_or("there is no consumer")?;
+            let next = tokio::select! {
+                biased;
+                changed = fetching.changed() => match changed {
+                    Ok(()) => Next::Fetching(*fetching.borrow_and_update()),
+                    Err(_) => Next::Fetching(Fetching::Over),
+                },
+                Ok(()) = pace.changed() => Next::Pace(*pace.borrow_and_update()),
+                delivery = consumer.next() => Next::Delivery(alive(delivery)?),
+            };
+            match next {
+                Next::Delivery(delivery) => self.take(delivery),
+                Next::Fetching(now) => state = now,
+                Next::Pace(prefetch) => {
+                    self.stop().await?;
+                    self.start(prefetch).await?;
+                }
+            }
+        }
+    }
+
+    /// Consumes with so many messages in hand at most. The limit of a consumer is that of the
+    /// moment when it began.
+    async fn start(&mut self, prefetch: u16) -> Result<(), String> {
+        self.number += 1;
+        let tag = ShortString::from(format!("{}-{}", self.queue.as_str().len(), self.number));
+        let queue = self.desk.options.names().task_queue(&self.queue);
+        let started = async {
+            self.channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
+            let options = BasicConsumeOptions::default();
+            self.channel.basic_consume(queue, tag, options, FieldTable::default()).await
+        };
+        let consumer = tokio::time::timeout(self.desk.options.limit(), started)
+            .await
+            .map_err(|_| "no answer to basic.consume".to_owned())?
+            .map_err(|error| error.to_string())?;
+        self.consumer = Some(consumer);
+        Ok(())
+    }
+
+    /// Consumes no more. What has been delivered is taken into hand first, in its order.
+    async fn stop(&mut self) -> Result<(), String> {
+        let Some(mut consumer) = self.consumer.take() else { return Ok(()) };
+        let tag = consumer.tag();
+        let cancel = self.channel.basic_cancel(tag, BasicCancelOptions::default());
+        tokio::time::timeout(self.desk.options.limit(), cancel)
+            .await
+            .map_err(|_| "no answer to basic.cancel".to_owned())?
+            .map_err(|error| error.to_string())?;
+        let mut rest = VecDeque::new();
+        let drain = async {
+            while let Some(delivery) = consumer.next().await {
+                rest.push_back(alive(Some(delivery)));
+            }
+        };
+        tokio::time::timeout(self.desk.options.limit(), drain)
+            .await
+            .map_err(|_| "a consumer that was stopped does not end".to_owned())?;
+        rest.into_iter().try_for_each(|delivery| {
+            self.take(delivery?);
+            Ok(())
+        })
+    }
+
+    /// Takes a message into hand. Whatever it is, somebody sees to its end from here on.
+    fn take(&self, delivery: Delivery) {
+        let Delivery { delivery_tag, properties, data, .. } = delivery;
+        let token = Token { channel: self.channel.clone(), tag: delivery_tag };
+        let body = Bytes::from(data);
+        let desk = Arc::clone(&self.desk);
+        let message = match TaskMessage::read(&properties, &body) {
+            Ok(message) => message,
+            Err(error) => {
+                let (reason, queue) = (Reason::undecodable(&error), self.queue.clone());
+                let letter = Letter { properties, body };
+                tokio::spawn(async move {
+                    bury_message(&desk, &queue, letter, reason, token).await;
+                });
+                return;
+            }
+        };
+        let hand = Hand::new(message.envelope, message.task, body, token);
+        if lock(&desk.settled).contains(&hand.key()) {
+            count(&desk.counters.copies);
+            for token in hand.take_tokens() {
+                tokio::spawn(token.acknowledge());
+            }
+            return;
+        }
+        match desk.take(hand) {
+            Ok(hand) => {
+                if desk.is_draining() {
+                    hand.wish(Wish::GiveBack);
+                }
+                tokio::spawn(errand::run(desk, hand));
+            }
+            // It is in hand already, and will be acknowledged with it.
+            Err(_there) => count(&desk.counters.copies),
+        }
+    }
+}
+
+/// The delivery, or why none will come any more.
+fn alive(delivery: Option<lapin::Result<Delivery>>) -> Result<Delivery, String> {
+    match delivery {
+        Some(Ok(delivery)) => Ok(delivery),
+        Some(Err(error)) => Err(error.to_string()),
+        None => Err("the broker has cancelled the consumer: was the queue deleted?".to_owned()),
+    }
+}

@@ -1,0 +1,191 @@
+//! [`Hand`]: one task that a worker has.
+
+use std::{sync::Mutex, time::Instant};
+
+use bytes::Bytes;
+use lapin::{Channel, options::BasicAckOptions};
+use outwork_core::Task;
+use tokio::sync::Notify;
+
+use super::settled::Key;
+use crate::{
+    lock::lock,
+    wire::{Envelope, RemoteEvent},
+};
+
+/// One task that a worker has, from its delivery until it is acknowledged.
+#[derive(Debug)]
+pub(super) struct Hand {
+    pub(super) envelope: Envelope,
+    pub(super) task: Task,
+    /// The body as it came, for the next attempt and for the dead letters.
+    pub(super) body: Bytes,
+    /// Told when the task is cancelled or is to be given back.
+    pub(super) changed: Notify,
+    /// Told when nobody waits for the body any longer.
+    abandoned: Notify,
+    state: Mutex<HandState>,
+}
+
+#[derive(Debug, Default)]
+struct HandState {
+    tokens: Vec<Token>,
+    wish: Wish,
+    place: Held,
+    started: Option<Instant>,
+    /// The client was told of the start.
+    announced: bool,
+    /// Events on their way out, in order.
+    outbox: Vec<RemoteEvent>,
+}
+
+/// Who has a task that is in hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Held {
+    /// The worker itself: it waits, or has come back from the pool.
+    #[default]
+    Here,
+    /// The pool, which has to be told of a wish.
+    InPool,
+    /// The worker, which sends its result: a wish comes too late.
+    Ending,
+    /// Nobody any more: another message has it.
+    LetGo,
+}
+
+/// What is wanted of a task that is in hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) enum Wish {
+    /// That it is run.
+    #[default]
+    Run,
+    /// That another worker gets it.
+    GiveBack,
+    /// That it stops.
+    Cancel,
+}
+
+/// The right to acknowledge one delivery. It knows the channel that this came over, so that
+/// after a lost connection it can never acknowledge another message.
+#[derive(Debug, Clone)]
+pub(super) struct Token {
+    pub(super) channel: Channel,
+    pub(super) tag: u64,
+}
+
+impl Token {
+    /// Acknowledges. On a channel that is gone this does nothing: the message comes again, and
+    /// is found to be dealt with.
+    pub(super) async fn acknowledge(self) {
+        if let Err(error) = self.channel.basic_ack(self.tag, BasicAckOptions::default()).await {
+            tracing::debug!(%error, "a stale acknowledgement was dropped");
+        }
+    }
+}
+
+impl Hand {
+    pub(super) fn new(envelope: Envelope, task: Task, body: Bytes, token: Token) -> Self {
+        let state = HandState { tokens: vec![token], ..HandState::default() };
+        Self {
+            envelope,
+            task,
+            body,
+            changed: Notify::new(),
+            abandoned: Notify::new(),
+            state: Mutex::new(state),
+        }
+    }
+
+    pub(super) fn key(&self) -> Key {
+        Key::of(&self.envelope)
+    }
+
+    /// The attempt, from 1.
+    pub(super) fn attempt(&self) -> u32 {
+        self.envelope.failures + 1
+    }
+
+    /// The same message was delivered again: that delivery has to be acknowledged as well.
+    pub(super) fn add_token(&self, token: Token) {
+        lock(&self.state).tokens.push(token);
+    }
+
+    pub(super) fn take_tokens(&self) -> Vec<Token> {
+        std::mem::take(&mut lock(&self.state).tokens)
+    }
+
+    /// Notes what is wanted, unless it is too late; a cancellation is stronger than a wish to
+    /// give back. Who has the task and has to be told.
+    pub(super) fn wish(&self, wish: Wish) -> Held {
+        let mut state = lock(&self.state);
+        if matches!(state.place, Held::Here | Held::InPool) {
+            state.wish = state.wish.max(wish);
+        }
+        let place = state.place;
+        drop(state);
+        self.changed.notify_one();
+        place
+    }
+
+    pub(super) fn place(&self) -> Held {
+        lock(&self.state).place
+    }
+
+    /// Heeds no wish from here on; what was wanted last.
+    pub(super) fn close(&self, place: Held) -> Wish {
+        let mut state = lock(&self.state);
+        state.place = place;
+        state.wish
+    }
+
+    /// Gives the body up: the task is given back although it still runs.
+    pub(super) fn abandon(&self) {
+        self.abandoned.notify_one();
+    }
+
+    /// Waits until the body is given up.
+    pub(super) async fn given_up(&self) {
+        self.abandoned.notified().await;
+    }
+
+    pub(super) fn wanted(&self) -> Wish {
+        lock(&self.state).wish
+    }
+
+    /// Says that the pool gets it, unless something else is wanted.
+    pub(super) fn hand_over(&self) -> Wish {
+        let mut state = lock(&self.state);
+        if state.wish == Wish::Run {
+            state.place = Held::InPool;
+        }
+        state.wish
+    }
+
+    /// The body has begun.
+    pub(super) fn note_start(&self) {
+        lock(&self.state).started = Some(Instant::now());
+    }
+
+    pub(super) fn started(&self) -> Option<Instant> {
+        lock(&self.state).started
+    }
+
+    /// Puts the start into the outbox, once; whether it was put there now.
+    pub(super) fn announce(&self) -> bool {
+        let mut state = lock(&self.state);
+        if state.announced || state.started.is_none() {
+            return false;
+        }
+        state.announced = true;
+        state.outbox.push(RemoteEvent::Started { attempt: self.attempt() });
+        true
+    }
+
+    pub(super) fn put_out(&self, event: RemoteEvent) {
+        lock(&self.state).outbox.push(event);
+    }
+
+    pub(super) fn take_outbox(&self) -> Vec<RemoteEvent> {
+        std::mem::take(&mut lock(&self.state).outbox)
+    }
+}

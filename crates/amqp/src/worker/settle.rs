@@ -1,0 +1,258 @@
+//! Dealing with how a task ended: what has to be on the broker before it is acknowledged.
+
+use std::{sync::Arc, time::Duration};
+
+use outwork_core::{Outcome, Report, State, TaskError, TaskErrorKind};
+
+use super::{
+    dead::{Reason, bury_letter},
+    desk::{Desk, count},
+    errand::Ending,
+    hand::{Hand, Held, Wish},
+};
+use crate::{
+    lock::lock,
+    publisher::{Outgoing, PublishErrorKind},
+    topology::Rung,
+    wire::{Envelope, JobRecord, Millis, RemoteEvent, encode_result, now},
+};
+
+/// Publishes what follows from the end of an attempt, and then acknowledges.
+///
+/// A worker that is closed in the middle acknowledges nothing: the task comes again.
+pub(super) async fn settle(desk: &Arc<Desk>, hand: &Arc<Hand>, ending: Ending) {
+    let settled = match ending {
+        Ending::GivenBack => give_back(desk, hand).await,
+        Ending::Ended(outcome) => match next_of(desk, hand, outcome) {
+            Next::Retry(outcome, error, delay) => retry(desk, hand, &outcome, error, delay).await,
+            Next::End(outcome) => finish(desk, hand, outcome).await,
+        },
+    };
+    if settled {
+        desk.let_go(hand).await;
+    } else {
+        desk.drop_unsettled(hand);
+    }
+}
+
+/// What follows an attempt.
+enum Next {
+    Retry(Outcome, TaskError, Duration),
+    End(Outcome),
+}
+
+fn next_of(desk: &Desk, hand: &Hand, outcome: Outcome) -> Next {
+    let options = hand.task.options();
+    let Some(error) = outcome.error() else { return Next::End(outcome) };
+    if !options.retry.retries(hand.attempt(), error, options.idempotent) {
+        return Next::End(outcome);
+    }
+    if hand.wanted() == Wish::Cancel || lock(&desk.tombstones).covers(&hand.envelope) {
+        return Next::End(outcome.map_error(cancelled_after));
+    }
+    let (error, delay) =
+        (error.clone(), options.retry.delay_after(hand.attempt(), fastrand::f64()));
+    Next::Retry(outcome, error, delay)
+}
+
+/// The error of a task that was cancelled instead of being tried again.
+fn cancelled_after(last: TaskError) -> TaskError {
+    let mut error = TaskError::cancelled();
+    error.add_note(format!("its last attempt failed: {last}"));
+    error
+}
+
+async fn retry(
+    desk: &Desk,
+    hand: &Hand,
+    outcome: &Outcome,
+    error: TaskError,
+    delay: Duration,
+) -> bool {
+    tracing::info!(
+        task_id = %hand.envelope.id, task_name = %hand.envelope.name, attempt = hand.attempt(),
+        ?delay, %error, "retrying"
+    );
+    announce_made_up(hand, outcome);
+    let last_only = hand.task.options().last_output_only;
+    let output = outcome.outputs().last().filter(|_| !last_only).cloned();
+    hand.put_out(RemoteEvent::Retrying { attempt: hand.attempt(), error, delay, output });
+    desk.send_outbox(hand).await;
+    let millis = i64::try_from(delay.as_millis()).unwrap_or(Millis::MAX);
+    let next = Envelope {
+        failures: hand.envelope.failures + 1,
+        not_before: (!delay.is_zero()).then(|| now().saturating_add(millis)),
+        ..hand.envelope.clone()
+    };
+    let sent = desk.insist(task_message(desk, &next, hand, delay)).await.is_ok();
+    if sent {
+        count(&desk.counters.retried);
+        lock(&desk.settled).add(hand.key());
+        let last = outcome.error().cloned();
+        sent_too_late_to_cancel(desk, hand, outcome.attempts(), last).await;
+    }
+    sent
+}
+
+/// A task that was cancelled while its message was on its way back into the queue will not be
+/// run any more, and nobody should wait for the message to come up.
+async fn sent_too_late_to_cancel(desk: &Desk, hand: &Hand, attempts: u32, last: Option<TaskError>) {
+    let wished = hand.close(Held::LetGo) == Wish::Cancel;
+    if !wished && !lock(&desk.tombstones).covers(&hand.envelope) {
+        return;
+    }
+    let error = last.map_or_else(TaskError::cancelled, cancelled_after);
+    let outcome = Outcome::new(Err(error), Report { attempts, ..Report::default() });
+    send_result(desk, &hand.envelope, &outcome).await;
+    if hand.envelope.detached {
+        record_end(desk, hand, &outcome).await;
+    }
+}
+
+/// Puts the task back as it is, for another worker.
+async fn give_back(desk: &Desk, hand: &Hand) -> bool {
+    let left = hand.envelope.not_before.map_or(0, |due| due - now());
+    let delay = Duration::from_millis(u64::try_from(left).unwrap_or(0));
+    let sent = desk.insist(task_message(desk, &hand.envelope, hand, delay)).await.is_ok();
+    if sent {
+        tracing::info!(task_id = %hand.envelope.id, task_name = %hand.envelope.name, "given back");
+        count(&desk.counters.given_back);
+        // It is the same attempt that comes again, perhaps to this very worker.
+        lock(&desk.settled).forget(&hand.key());
+        sent_too_late_to_cancel(desk, hand, hand.envelope.failures, None).await;
+    }
+    sent
+}
+
+/// The task as a message, by way of the ladder when it is not due for a second or more.
+fn task_message(desk: &Desk, envelope: &Envelope, hand: &Hand, delay: Duration) -> Outgoing {
+    let names = desk.options.names();
+    let (exchange, key) = match Rung::of(delay, &envelope.queue) {
+        Some(rung) => (names.delay(rung.level), rung.key),
+        None => (names.task_exchange(), envelope.queue.as_str().to_owned()),
+    };
+    Outgoing {
+        exchange,
+        key: lapin::types::ShortString::try_new(key).unwrap_or_default(),
+        properties: envelope.properties(),
+        body: hand.body.clone(),
+        give_up: None,
+    }
+}
+
+/// A body that ended before anybody was told of its start has one all the same.
+fn announce_made_up(hand: &Hand, outcome: &Outcome) {
+    if outcome.attempts() > hand.envelope.failures && hand.started().is_some() {
+        hand.announce();
+    }
+}
+
+async fn finish(desk: &Desk, hand: &Hand, outcome: Outcome) -> bool {
+    let envelope = &hand.envelope;
+    tracing::info!(
+        task_id = %envelope.id, task_name = %envelope.name, attempt = hand.attempt(),
+        state = %outcome.state(), error = outcome.error().map(tracing::field::display), "finished"
+    );
+    hand.close(Held::Ending);
+    desk.send_outbox(hand).await;
+    if !send_result(desk, envelope, &outcome).await {
+        return false;
+    }
+    if envelope.detached && !record_end(desk, hand, &outcome).await {
+        return false;
+    }
+    if let Some(reason) = Reason::of(&outcome)
+        && !bury_letter(desk, hand, &reason).await
+    {
+        return false;
+    }
+    count(&desk.counters.done);
+    lock(&desk.settled).add(hand.key());
+    true
+}
+
+/// Sends the result until it is confirmed. A client that has gone does not get it, which is
+/// counted.
+async fn send_result(desk: &Desk, envelope: &Envelope, outcome: &Outcome) -> bool {
+    let Some(reply_to) = desk.reply_queue(envelope) else { return true };
+    let limit = desk.options.payload_limit();
+    let encoded = encode_result(envelope, &desk.sender, outcome, limit).or_else(|error| {
+        let error = TaskError::new(TaskErrorKind::Infrastructure, error.to_string());
+        encode_result(envelope, &desk.sender, &Outcome::bare(Err(error)), limit)
+    });
+    let (properties, body) = match encoded {
+        Ok(encoded) => encoded,
+        Err(error) => {
+            tracing::error!(%error, "a result cannot be written");
+            return true;
+        }
+    };
+    let outgoing = desk.reply(reply_to, properties, body);
+    loop {
+        match desk.publisher.publish(outgoing.clone()).await {
+            Ok(()) => return true,
+            Err(error) if error.kind() == PublishErrorKind::Returned => {
+                count(&desk.counters.dropped_results);
+                tracing::warn!(task_id = %envelope.id, "a result was dropped: its client is gone");
+                return true;
+            }
+            Err(error) if error.kind() == PublishErrorKind::Closed => return false,
+            Err(error) => {
+                tracing::warn!(%error, "trying again to send a result");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+/// Writes how a detached job ended to the stream of the jobs.
+async fn record_end(desk: &Desk, hand: &Hand, outcome: &Outcome) -> bool {
+    record(desk, hand, outcome.state(), Some(outcome.clone())).await
+}
+
+/// Writes a state of a detached job to the stream of the jobs.
+pub(super) async fn record(
+    desk: &Desk,
+    hand: &Hand,
+    state: State,
+    outcome: Option<Outcome>,
+) -> bool {
+    let Envelope { id, name, queue, submitted, .. } = hand.envelope.clone();
+    let record = |outcome| JobRecord {
+        id,
+        name: name.clone(),
+        queue: queue.clone(),
+        submitted,
+        at: now(),
+        state,
+        attempt: hand.attempt(),
+        worker: Some(desk.sender.name.clone()),
+        outcome,
+    };
+    let limit = desk.options.payload_limit();
+    let mut encoded = record(outcome.clone()).encode();
+    if encoded.as_ref().is_ok_and(|(_, body)| body.len() > limit) {
+        encoded = record(outcome.map(|outcome| without_output(&outcome, limit))).encode();
+    }
+    match encoded {
+        Ok((properties, body)) => {
+            let exchange = desk.options.names().log_exchange();
+            let key = lapin::types::ShortString::from("jobs");
+            let outgoing = Outgoing { exchange, key, properties, body, give_up: None };
+            desk.insist(outgoing).await.is_ok()
+        }
+        Err(error) => {
+            tracing::error!(%error, "the state of a job cannot be written");
+            true
+        }
+    }
+}
+
+/// What is left of an outcome that is too large to be kept.
+fn without_output(outcome: &Outcome, limit: usize) -> Outcome {
+    let error = outcome.error().cloned().unwrap_or_else(|| {
+        let kind = TaskErrorKind::OutputTooLarge { limit: limit as u64 };
+        TaskError::new(kind, "the result is too large to be kept with the job")
+    });
+    Outcome::bare(Err(error))
+}

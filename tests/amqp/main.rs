@@ -1,0 +1,11 @@
+//! Everything that needs RabbitMQ, in one binary with one broker.
+#![allow(clippy::unwrap_used, unreachable_pub, reason = "helpers of tests are tests as well")]
+#![allow(clippy::print_stdout, reason = "tests print what they found")]
+
+// What the tests are written with.
+mod support;
+
+// From the connection up to whole clusters.
+mod conformance;
+mod connect;
+mod round_trip;

@@ -1,0 +1,89 @@
+//! What the tests are written with.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use outwork_amqp::{
+    AmqpExecutor, AmqpWorker, AmqpWorkerBuilder, ConnectOptions, QueueKind, QueueName,
+};
+use outwork_core::{BoxError, Executor, Registry, TaskDef, blocking::block_on};
+use outwork_local::ThreadPool;
+use outwork_test_broker::{Broker, Space};
+
+/// How long a test waits for what has to happen.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+pub const ECHO: TaskDef<String, String> = TaskDef::new("test.echo");
+pub const SLEEP: TaskDef<u64, u64> = TaskDef::new("test.sleep");
+pub const FAIL: TaskDef<String, ()> = TaskDef::new("test.fail");
+
+pub fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !so() {
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain until {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+pub fn registry() -> Registry {
+    let mut registry = Registry::new();
+    registry.register(ECHO, |_, text| Ok::<_, BoxError>(text)).unwrap();
+    registry
+        .register(SLEEP, |ctx, ms| {
+            let end = Instant::now() + Duration::from_millis(ms);
+            while Instant::now() < end {
+                if ctx.cancel_requested() {
+                    return Err("asked to stop".into());
+                }
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            Ok::<_, BoxError>(ms)
+        })
+        .unwrap();
+    registry.register(FAIL, |_, why| Err::<(), BoxError>(why.into())).unwrap();
+    registry
+}
+
+/// A place on a broker with what a test starts there.
+#[derive(Debug)]
+pub struct Place {
+    pub space: Space,
+    pub queue: QueueName,
+}
+
+impl Place {
+    /// On the broker that the tests share.
+    pub fn new() -> Self {
+        Self::on(&Broker::shared().unwrap())
+    }
+
+    pub fn on(broker: &Broker) -> Self {
+        let space = broker.space().unwrap();
+        Self { space, queue: QueueName::new("jobs").unwrap() }
+    }
+
+    pub fn options(&self) -> ConnectOptions {
+        ConnectOptions::new(self.space.url()).unwrap().prefix(self.space.prefix()).unwrap()
+    }
+
+    pub fn pool(workers: usize) -> Arc<dyn Executor> {
+        let pool = ThreadPool::builder().registry(registry()).workers(workers);
+        Arc::new(pool.build().unwrap())
+    }
+
+    pub fn worker_builder(&self, pool: Arc<dyn Executor>) -> AmqpWorkerBuilder {
+        AmqpWorker::builder(self.options(), pool)
+            .queue(self.queue.clone())
+            .queue_kind(QueueKind::Quorum)
+    }
+
+    pub fn worker(&self, workers: usize) -> AmqpWorker {
+        block_on(self.worker_builder(Self::pool(workers)).start()).unwrap()
+    }
+
+    pub fn client(&self) -> AmqpExecutor {
+        block_on(AmqpExecutor::builder(self.options()).queue(self.queue.clone()).connect()).unwrap()
+    }
+}
