@@ -51,9 +51,8 @@ fn rounds(
     site: &Site,
     tell: &dyn Fn(String),
 ) -> Result<String, String> {
-    // They start what the process keeps: the timer's thread and the shared runtime.
     for kind in Kind::ALL {
-        round::warm_up(&Plan::of_kind(seed, kind), site)?;
+        round::warm_up(&Plan::warm_up(seed, kind), site)?;
     }
     let (began, holdings) = (Instant::now(), Holdings::now());
     let (mut tally, mut told, mut number) = (Tally::default(), began, args.round);

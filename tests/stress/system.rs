@@ -26,6 +26,13 @@ fn count(directory: &str) -> usize {
     fs::read_dir(directory).map_or(0, Iterator::count)
 }
 
+/// The names of all threads; a name has at most 15 bytes.
+pub(crate) fn thread_names() -> Vec<String> {
+    let Ok(tasks) = fs::read_dir("/proc/self/task") else { return Vec::new() };
+    // A thread may end while its name is read.
+    tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("comm")).ok()).collect()
+}
+
 /// One line for each thread: its number, name, state, and what it waits for in the kernel.
 pub(crate) fn threads() -> String {
     let Ok(tasks) = fs::read_dir("/proc/self/task") else { return String::new() };

@@ -138,9 +138,9 @@ impl Stage {
             (Fate::Untouched | Fate::Offered | Fate::Refused, Some(_)) => {
                 Some("it was not accepted and has events")
             }
-            // A closure that comes too late is rejected by its handle alone.
             (Fate::Ended(end), tale) if is_rejected(end) => tale.map(|_| "it has events"),
-            (Fate::Accepted, None) if !is_task && self.is_stopping() => None,
+            // A closure that comes when nobody is told any more has its handle alone to say so.
+            (_, None) if !is_task && self.is_stopping() && record.runs() == 0 => None,
             (_, None) => Some("it has no events"),
             (_, Some(tale)) => tale.fault(&fate, is_task, record.runs()),
         };

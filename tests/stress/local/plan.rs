@@ -10,8 +10,8 @@ use std::{fmt, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use fastrand::Rng;
 
-/// How many threads there are that submit, cancel, resize and stop.
-pub(super) const CLIENTS: usize = 8;
+/// How many threads submit, cancel, resize and stop at once.
+const CLIENTS: usize = 8;
 
 /// Everything that is random in a round. The same seed and number give the same plan.
 pub(super) struct Plan {
@@ -91,9 +91,13 @@ impl Plan {
         Arc::new(Self::draw(&mut rng, seed, number, kind))
     }
 
-    /// A plan for an executor of that kind.
-    pub(super) fn of_kind(seed: u64, kind: Kind) -> Arc<Self> {
-        Arc::new(Self::draw(&mut Rng::with_seed(seed), seed, 0, kind))
+    /// The plan of a round that starts what the process keeps: the timer's thread, for a task
+    /// with a delay, and the shared runtime, for its async body.
+    pub(super) fn warm_up(seed: u64, kind: Kind) -> Arc<Self> {
+        let mut plan = Self::draw(&mut Rng::with_seed(seed), seed, 0, kind);
+        plan.jobs = vec![Job::warm_up()];
+        plan.clients = vec![vec![Step::Submit(0), Step::Wait(0)]];
+        Arc::new(plan)
     }
 
     fn draw(rng: &mut Rng, seed: u64, number: u64, kind: Kind) -> Self {

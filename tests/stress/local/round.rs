@@ -14,9 +14,9 @@ use super::{
     body,
     client::Client,
     held::Held,
-    plan::{CLIENTS, End, Plan, Stop},
+    plan::{End, Plan, Stop},
     stage::Stage,
-    subject::Subject,
+    subject::{self, Subject},
     tale::Tales,
     tally::Tally,
 };
@@ -29,6 +29,9 @@ use crate::{
 /// More events than a job can have: one of each kind for each of its attempts.
 const EVENTS: usize = 16;
 
+/// What the names of clients' threads begin with.
+const CLIENT: &str = "client";
+
 /// The deadline of a stop that ends by itself.
 const LATER: Duration = Duration::from_secs(600);
 
@@ -39,9 +42,16 @@ const ANSWER: Duration = Duration::from_secs(2);
 #[derive(Clone, Default)]
 pub(crate) struct Site(Arc<Mutex<Weak<Stage>>>);
 
-/// A round that is not looked at: it starts what the process keeps.
+/// A round that is not looked at; its own threads have left when this returns.
+///
+/// # Errors
+///
+/// When it could not be played.
 pub(super) fn warm_up(plan: &Arc<Plan>, site: &Site) -> Result<(), String> {
-    play(plan, site).map(drop)
+    drop(play(plan, site)?);
+    let own = |name: &String| name.starts_with(subject::NAME) || name.starts_with(CLIENT);
+    until("the threads of the first rounds to leave", || !system::thread_names().iter().any(own));
+    Ok(())
 }
 
 /// Plays a round and settles the accounts.
@@ -122,11 +132,12 @@ type Left = (Option<Arc<Subject>>, BTreeMap<usize, Held>);
 
 /// Lets all clients go at once, and waits for them.
 fn play_clients(stage: &Arc<Stage>, subject: Arc<Subject>) -> Result<Left, String> {
-    let start = Arc::new(Barrier::new(CLIENTS));
-    let clients = (0..CLIENTS).map(|number| {
+    let count = stage.plan.clients.len();
+    let start = Arc::new(Barrier::new(count));
+    let clients = (0..count).map(|number| {
         let client = Client::new(number, Arc::clone(stage), Arc::clone(&subject));
         let start = Arc::clone(&start);
-        let thread = thread::Builder::new().name(format!("client-{number}"));
+        let thread = thread::Builder::new().name(format!("{CLIENT}-{number}"));
         thread.spawn(move || {
             start.wait();
             client.play()

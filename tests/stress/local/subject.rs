@@ -7,6 +7,9 @@ use outwork_local::{BackgroundLoop, EventLoopPool, Inline, ThreadPool};
 
 use super::plan::{Kind, Plan};
 
+/// What the names of its threads begin with.
+pub(super) const NAME: &str = "stressed";
+
 /// The executor that is stressed.
 #[derive(Debug)]
 pub(super) enum Subject {
@@ -19,13 +22,14 @@ pub(super) enum Subject {
 impl Subject {
     pub(super) fn build(plan: &Plan, registry: Registry) -> Result<Arc<Self>, BuildError> {
         let loops = EventLoopPool::builder()
+            .name(NAME)
             .loops(plan.workers)
             .limit(plan.limit)
             .stall_after(plan.replace_after / 2)
             .replace_after(plan.replace_after);
         Ok(Arc::new(match plan.kind {
             Kind::Threads => {
-                let pool = ThreadPool::builder().workers(plan.workers).limit(plan.limit);
+                let pool = ThreadPool::builder().name(NAME).workers(plan.workers).limit(plan.limit);
                 let pool = pool.min_workers(plan.min_workers).keep_alive(plan.keep_alive);
                 Self::Threads(pool.registry(registry).build()?)
             }

@@ -101,6 +101,25 @@ impl Job {
         }
     }
 
+    /// Waits for a while, awaits for a while, and succeeds.
+    pub(super) const fn warm_up() -> Self {
+        const WHILE: Duration = Duration::from_millis(1);
+        Self {
+            via: Via::Submit,
+            body: Body::Async,
+            act: Act::Sleep(WHILE),
+            failures: 0,
+            panics: false,
+            bomb: false,
+            max_attempts: NonZeroU32::MIN,
+            retry_delay: Duration::ZERO,
+            time_limit: None,
+            delay: Some(WHILE),
+            expires: None,
+            priority: Priority::Normal,
+        }
+    }
+
     /// The same without anything to wait for.
     pub(super) const fn short(mut self) -> Self {
         self.retry_delay = Duration::ZERO;
