@@ -3,9 +3,8 @@
 use serde::Serialize;
 
 use crate::{
-    output,
+    output::{self, plain},
     row::{Row, Side},
-    table::plain,
 };
 
 /// What one side of a row gave.

@@ -16,10 +16,33 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Rows of one machine: threads, event loops, `exec`, idleness.
     Local(LocalArgs),
+    /// Rows of the process pool.
+    Process(ProcessArgs),
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct LocalArgs {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+
+    /// The `outwork` binary of the exec rows; without it, cargo builds one.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) outwork: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ProcessArgs {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+
+    /// The interpreter of the Python rows, with pebble installed for its row.
+    #[arg(long, value_name = "PROGRAM", default_value = "python3")]
+    pub(crate) python: PathBuf,
+}
+
+/// How to measure, whatever the rows.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArgs {
     /// Print one JSON object per row, with every sample, instead of a table.
     #[arg(long)]
     pub(crate) json: bool,
@@ -39,13 +62,9 @@ pub(crate) struct LocalArgs {
     /// Measure every peer against itself: how far a ratio strays from 1 by chance.
     #[arg(long)]
     pub(crate) noise: bool,
-
-    /// The `outwork` binary of the exec rows; without it, cargo builds one.
-    #[arg(long, value_name = "PATH")]
-    pub(crate) outwork: Option<PathBuf>,
 }
 
-impl LocalArgs {
+impl RunArgs {
     /// How much work one run does where a full run does `full`.
     pub(crate) fn scaled(&self, full: usize) -> usize {
         if self.quick { full / 10 } else { full }

@@ -9,8 +9,9 @@ use anyhow::ensure;
 use clap::Parser;
 
 use crate::{
-    args::{Args, Command, LocalArgs},
+    args::{Args, Command, RunArgs},
     report::{Report, Verdict},
+    row::Row,
 };
 
 mod alternate;
@@ -21,6 +22,7 @@ mod local;
 mod one_by_one;
 mod output;
 mod peer;
+mod process;
 mod report;
 mod row;
 mod sample;
@@ -28,8 +30,7 @@ mod table;
 mod window;
 
 fn main() -> ExitCode {
-    let Args { command: Command::Local(args) } = Args::parse();
-    match run(&args) {
+    match play_or_measure() {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
@@ -39,12 +40,25 @@ fn main() -> ExitCode {
     }
 }
 
+/// Measures what was asked for, unless this process is a child of a pool, ours or a peer's.
+fn play_or_measure() -> anyhow::Result<bool> {
+    process::enter()?;
+    peer::procspawn::enter();
+    if peer::role::play()? {
+        return Ok(true);
+    }
+    match Args::parse().command {
+        Command::Local(args) => run(local::rows(&args), &args.run),
+        Command::Process(args) => run(process::rows(&args), &args.run),
+    }
+}
+
 /// Measures and prints; says whether every claim was met.
-fn run(args: &LocalArgs) -> anyhow::Result<bool> {
+fn run(rows: Vec<Row>, args: &RunArgs) -> anyhow::Result<bool> {
     if cfg!(debug_assertions) {
         output::talk("this is a debug build: its numbers mean nothing, use `cargo run --release`");
     }
-    let reports = measure(args)?;
+    let reports = measure(rows, args)?;
     if !args.json {
         output::data(&table::render(&reports))?;
     }
@@ -52,8 +66,10 @@ fn run(args: &LocalArgs) -> anyhow::Result<bool> {
 }
 
 /// Measures every row that was asked for; a JSON line leaves as soon as its row is done.
-fn measure(args: &LocalArgs) -> anyhow::Result<Vec<Report>> {
-    let rows: Vec<_> = local::rows(args).into_iter().filter(|row| args.wants(row)).collect();
+fn measure(rows: Vec<Row>, args: &RunArgs) -> anyhow::Result<Vec<Report>> {
+    let rows = rows.into_iter().filter(|row| args.wants(row));
+    let rows: Vec<_> =
+        if args.noise { rows.filter_map(Row::against_itself).collect() } else { rows.collect() };
     ensure!(!rows.is_empty(), "no row matches the filter");
 
     let mut reports = Vec::with_capacity(rows.len());

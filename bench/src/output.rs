@@ -18,3 +18,14 @@ pub(crate) fn data(text: &str) -> io::Result<()> {
 pub(crate) fn talk(text: &str) {
     eprintln!("{text}");
 }
+
+/// Three digits at least: 0.042, 1.37, 25.1, 1234.
+pub(crate) fn plain(value: f64) -> String {
+    let decimals = match value.abs() {
+        hundreds if hundreds >= 100.0 => 0,
+        tens if tens >= 10.0 => 1,
+        ones if ones >= 1.0 => 2,
+        _ => 3,
+    };
+    format!("{value:.decimals$}")
+}

@@ -4,6 +4,9 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
+/// The label of our side.
+pub(crate) const OUTWORK: &str = "outwork";
+
 /// One claim of the speed table: ours beside a peer, and how they should compare.
 pub(crate) struct Row {
     pub(crate) name: &'static str,

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::{
+    output::plain,
     report::{Report, Verdict},
     row::Goal,
 };
@@ -51,17 +52,6 @@ fn cells(report: &Report) -> [String; 8] {
         .to_owned(),
         report.peer.as_ref().map_or("-", |peer| peer.label).to_owned(),
     ]
-}
-
-/// Three digits at least: 0.042, 1.37, 25.1, 1234.
-pub(crate) fn plain(value: f64) -> String {
-    let decimals = match value.abs() {
-        hundreds if hundreds >= 100.0 => 0,
-        tens if tens >= 10.0 => 1,
-        ones if ones >= 1.0 => 2,
-        _ => 3,
-    };
-    format!("{value:.decimals$}")
 }
 
 #[cfg(test)]

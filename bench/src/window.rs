@@ -5,6 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// How many tasks a throughput row keeps in flight.
+pub(crate) const IN_FLIGHT: usize = 1024;
+
 /// How many tasks a run starts, and how many of them are in flight at most.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Load {

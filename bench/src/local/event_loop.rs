@@ -5,20 +5,19 @@ use std::num::NonZeroUsize;
 use outwork_core::Outcome;
 use outwork_local::EventLoopPool;
 
-use super::{IN_FLIGHT, OUTWORK};
 use crate::{
-    args::LocalArgs,
+    args::RunArgs,
     block_on::block_on,
     peer,
-    row::{Goal, Row, Side},
-    window::{self, Load},
+    row::{Goal, OUTWORK, Row, Side},
+    window::{self, IN_FLIGHT, Load},
 };
 
 /// Spawning a future that is ready at its first poll and awaiting its handle, 1024 in flight, oldest first.
 ///
 /// ns per task. Handles are awaited on a plain thread by [`block_on`], which says why.
 /// The peer is tokio-util's `LocalPoolHandle::spawn_pinned`.
-pub(super) fn spawn_and_await(args: &LocalArgs) -> Row {
+pub(super) fn spawn_and_await(args: &RunArgs) -> Row {
     let load = Load { tasks: args.scaled(500_000), in_flight: IN_FLIGHT };
     Row {
         name: "event-loop pool: spawn a future and await",

@@ -9,18 +9,17 @@ use std::{
 
 use anyhow::{Context, ensure};
 
-use super::OUTWORK;
 use crate::{
     args::LocalArgs,
     feed, output, peer,
-    row::{Goal, Row, Side},
+    row::{Goal, OUTWORK, Row, Side},
 };
 
 /// Running `/bin/true` once per input line, two at a time, 2000 lines, beside `xargs -P2 -n1`.
 ///
 /// Commands per second from the program's start to its exit, as a shell would see it.
 pub(super) fn beside_xargs(args: &LocalArgs) -> Row {
-    let commands = args.scaled(2000);
+    let commands = args.run.scaled(2000);
     Row {
         name: "exec /bin/true, 2 at a time, beside xargs",
         unit: "commands/s",
@@ -32,7 +31,7 @@ pub(super) fn beside_xargs(args: &LocalArgs) -> Row {
 
 /// The same beside GNU `parallel -j2`, 500 lines for both, because parallel is slow.
 pub(super) fn beside_parallel(args: &LocalArgs) -> Row {
-    let commands = args.scaled(500);
+    let commands = args.run.scaled(500);
     Row {
         name: "exec /bin/true, 2 at a time, beside parallel",
         unit: "commands/s",

@@ -9,8 +9,7 @@ use std::{
 use outwork_local::{BackgroundLoop, EventLoopPool, ThreadPool};
 use rustix::time::{ClockId, clock_gettime};
 
-use super::OUTWORK;
-use crate::row::{Goal, Row, Side};
+use crate::row::{Goal, OUTWORK, Row, Side};
 
 /// How long a pool may take to settle after its last task.
 const SETTLE: Duration = Duration::from_millis(200);

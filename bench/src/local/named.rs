@@ -6,19 +6,18 @@ use outwork_core::{BoxError, Executor, Registry, TaskDef, TaskHandle};
 use outwork_local::ThreadPool;
 use serde::{Deserialize, Serialize};
 
-use super::{IN_FLIGHT, OUTWORK};
 use crate::{
-    args::LocalArgs,
+    args::RunArgs,
     peer,
-    row::{Goal, Row, Side},
-    window::{self, Load},
+    row::{Goal, OUTWORK, Row, Side},
+    window::{self, IN_FLIGHT, Load},
 };
 
 /// Calling a registered task by name on two threads and awaiting its result, 1024 in flight, oldest first.
 ///
 /// ns per task. Ours encodes 64 bytes of MessagePack, looks the handler up, decodes the arguments, encodes a number as the result and decodes it.
 /// The peer does none of that: it is the bare closure of the thread-pool row, so the ratio is the price of a task that can travel.
-pub(super) fn call_and_await(args: &LocalArgs) -> Row {
+pub(super) fn call_and_await(args: &RunArgs) -> Row {
     let load = Load { tasks: args.scaled(500_000), in_flight: IN_FLIGHT };
     Row {
         name: "thread pool: call a task by name, 64 bytes",

@@ -5,19 +5,18 @@ use std::num::NonZeroUsize;
 use outwork_core::TaskHandle;
 use outwork_local::ThreadPool;
 
-use super::{IN_FLIGHT, OUTWORK};
 use crate::{
-    args::LocalArgs,
+    args::RunArgs,
     one_by_one, peer,
-    row::{Goal, Row, Side},
-    window::{self, Load},
+    row::{Goal, OUTWORK, Row, Side},
+    window::{self, IN_FLIGHT, Load},
 };
 
 /// Spawning an empty closure and receiving its result in the spawning thread, 1024 in flight, oldest first.
 ///
 /// ns per task, from the first spawn to the last result. Building and dropping the pool is outside the clock.
 /// The peer is rayon's `ThreadPool::spawn` with a `oneshot` channel, because rayon has no handle of its own.
-pub(super) fn spawn_and_await(args: &LocalArgs) -> Row {
+pub(super) fn spawn_and_await(args: &RunArgs) -> Row {
     let load = Load { tasks: args.scaled(1_000_000), in_flight: IN_FLIGHT };
     Row {
         name: "thread pool: spawn a closure and await",
@@ -31,13 +30,13 @@ pub(super) fn spawn_and_await(args: &LocalArgs) -> Row {
 /// The median ns of a closure's way to a worker and back when nothing else is in flight, every call timed by itself.
 ///
 /// The peer is rayon's `install`, called from outside the pool: it blocks as a spawn and a wait do.
-pub(super) fn one_at_a_time_p50(args: &LocalArgs) -> Row {
+pub(super) fn one_at_a_time_p50(args: &RunArgs) -> Row {
     let calls = args.scaled(CALLS);
     one_at_a_time("thread pool: one at a time, p50", move |call| one_by_one::p50(calls, call))
 }
 
 /// The mean of the same, with the clock read only before and after all calls.
-pub(super) fn one_at_a_time_mean(args: &LocalArgs) -> Row {
+pub(super) fn one_at_a_time_mean(args: &RunArgs) -> Row {
     let calls = args.scaled(CALLS);
     one_at_a_time("thread pool: one at a time, mean", move |call| one_by_one::mean(calls, call))
 }
