@@ -130,6 +130,10 @@ impl Attempt {
     /// `false`: it is no longer wanted; drop it.
     #[must_use]
     pub fn hand_over(&self) -> bool {
+        if self.is_overdue() {
+            // The timer's thread may be late.
+            self.run.cell().expire();
+        }
         let mut inner = self.run.cell().lock();
         let may = matches!(inner.phase, Phase::Waiting | Phase::Preparing)
             && inner.is_current(&self.run)
@@ -138,6 +142,13 @@ impl Attempt {
             inner.phase = Phase::HandedOver;
         }
         may
+    }
+
+    /// Whether the task should have started earlier than now.
+    fn is_overdue(&self) -> bool {
+        let cell = self.run.cell();
+        let expires = cell.task.options().expires;
+        expires.is_some_and(|expires| cell.core.now() >= cell.submitted + expires)
     }
 
     /// Says that the attempt came back unstarted, to be queued or sent again.
