@@ -35,6 +35,8 @@ pub use event_loop::{
 pub use inline::{Inline, InlineBuilder, InlineSettings};
 pub use kinds::kinds;
 pub use noop::Noop;
+#[cfg(all(fuzzing, unix))]
+pub use process_pool::fuzz_wire;
 pub use process_pool::{
     ProcessPool, ProcessPoolBuilder, ProcessPoolSettings, WorkerHealth, WorkerOutput, is_worker,
     worker_entry,

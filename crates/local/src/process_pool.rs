@@ -113,3 +113,10 @@ impl ProcessPool {
         self.engine.backend().health()
     }
 }
+
+/// Reads bytes as the two sides of a pool would. For the fuzz target, and for nothing else.
+#[cfg(all(fuzzing, unix))]
+#[doc(hidden)]
+pub fn fuzz_wire(bytes: &[u8]) {
+    wire::fuzz(bytes);
+}

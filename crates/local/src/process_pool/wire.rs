@@ -12,6 +12,8 @@ mod hello;
 pub(super) mod journal;
 mod ledger;
 mod outbox;
+#[cfg(test)]
+mod tests;
 
 pub(super) use decoder::Decoder;
 pub(super) use frame::{Extras, FromChild, LogRecord, Raw, TaskFrame, ToChild};
@@ -55,4 +57,22 @@ pub(super) enum WireError {
         /// Why that cannot be.
         state: &'static str,
     },
+}
+
+/// Reads bytes as both sides would, for the fuzz target.
+#[cfg(fuzzing)]
+pub(super) fn fuzz(bytes: &[u8]) {
+    let Some((at_once, bytes)) = bytes.split_first() else { return };
+    let (mut ours, mut theirs) = (Decoder::new(1 << 16), Decoder::new(1 << 16));
+    for read in bytes.chunks(usize::from(*at_once).max(1)) {
+        ours.feed(read);
+        theirs.feed(read);
+        while let Ok(Some(raw)) = ours.next() {
+            let _ = FromChild::read(raw);
+        }
+        while let Ok(Some(raw)) = theirs.next() {
+            let _ = ToChild::read(&raw);
+        }
+    }
+    let _ = journal::unread(bytes, 8);
 }
