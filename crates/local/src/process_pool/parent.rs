@@ -76,7 +76,9 @@ impl Pool {
 
     /// Queues an attempt, and sends it at once if a child is idle.
     pub(super) fn push(self: &Arc<Self>, attempt: Attempt) {
-        match self.queue.push(Waiting::new(attempt)) {
+        // The children know all names that the engine knows.
+        let place = self.places.get(attempt.task().name().as_str()).copied().unwrap_or(u32::MAX);
+        match self.queue.push(Waiting::new(attempt, place)) {
             Pushed::Queued => {}
             Pushed::Idle(child) => {
                 if !self.serve(&child) {
@@ -109,7 +111,12 @@ impl Pool {
     }
 
     fn fail_queued(&self, why: &str) {
-        for waiting in self.queue.break_with(why) {
+        let queued = self.queue.break_with(why);
+        if self.roster.why_broken().is_none() {
+            // A child has come meanwhile.
+            self.queue.mend();
+        }
+        for waiting in queued {
             waiting.fail(broken(why));
         }
     }

@@ -104,6 +104,15 @@ impl Link {
         state.flush(&self.socket);
     }
 
+    /// Leaves a last word in the journal, for a pool that is not spoken to any more.
+    pub(super) fn leave_behind(&self, word: &FromChild) {
+        // Who holds it may wait for a channel that nobody reads.
+        if let Ok(mut state) = self.state.try_lock() {
+            state.gather(&self.socket, word);
+            state.keep();
+        }
+    }
+
     /// Writes what was gathered.
     pub(super) fn flush(&self) {
         self.lock().flush(&self.socket);

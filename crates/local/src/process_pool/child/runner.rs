@@ -122,11 +122,17 @@ impl Worker {
     fn receive(&self, mut decoder: MutexGuard<'_, Decoder>) {
         let space = rustix::buffer::spare_capacity(decoder.space());
         match rustix::net::recv(self.link.socket(), space, RecvFlags::empty()) {
-            Ok((0, _)) => self.groups.die(),
+            Ok((0, _)) => self.hung_up(),
             Ok(_) => self.dispatch_all(decoder),
             Err(Errno::INTR) => {}
-            Err(_) => self.groups.die(),
+            Err(_) => self.hung_up(),
         }
+    }
+
+    /// The channel is closed: mostly because the pool is gone.
+    fn hung_up(&self) -> ! {
+        self.link.leave_behind(&FromChild::Refused("its channel was closed".to_owned()));
+        self.groups.die()
     }
 
     fn dispatch_all(&self, mut decoder: MutexGuard<'_, Decoder>) {

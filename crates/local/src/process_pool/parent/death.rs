@@ -66,7 +66,7 @@ impl Death {
                 format!("what process {pid} said was not understood, so it was killed: {what}")
             }
             Some(Kill::Disconnected) => {
-                format!("process {pid} closed its channel, so it was killed")
+                format!("process {pid} had its channel closed, so it was ended")
             }
             Some(Kill::NotReady) => format!("process {pid} did not get ready in time"),
             Some(Kill::Ordered) => format!("process {pid} was killed by its pool"),

@@ -79,6 +79,7 @@ struct Keeper {
 
 struct Running {
     seq: u64,
+    place: u32,
     attempt: Attempt,
 }
 

@@ -18,6 +18,9 @@ use super::super::{
     sys,
 };
 
+#[cfg(test)]
+mod tests;
+
 /// The program of the children, always with its path: a bare name would be looked up by the
 /// child, and so be started by `fork`, which takes 40 ms for each GiB of this process.
 #[derive(Debug)]

@@ -13,6 +13,8 @@ use super::child::Child;
 #[derive(Debug)]
 pub(in super::super) struct Waiting {
     pub(super) attempt: Attempt,
+    /// The place of its name among the registered ones.
+    pub(super) place: u32,
     /// What comes before its body was done.
     pub(super) prepared: bool,
     /// Its number in the queue, so that what comes back goes where it was.
@@ -20,8 +22,8 @@ pub(in super::super) struct Waiting {
 }
 
 impl Waiting {
-    pub(super) const fn new(attempt: Attempt) -> Self {
-        Self { attempt, prepared: false, ticket: 0 }
+    pub(super) const fn new(attempt: Attempt, place: u32) -> Self {
+        Self { attempt, place, prepared: false, ticket: 0 }
     }
 
     /// Whether hooks, the recorder or files come before the body.

@@ -228,6 +228,8 @@ impl Inner {
 impl Pool {
     /// A child can take tasks.
     pub(super) fn ready(self: &Arc<Self>, child: &Arc<Child>) {
+        // Before anybody can read that all is well, and after nobody can read otherwise.
+        self.queue.mend();
         let retired = self.roster.ready();
         self.queue.mend();
         if let Some(retired) = retired {

@@ -68,16 +68,6 @@ impl Room {
 }
 
 impl Pool {
-    /// The place of an attempt's name.
-    pub(super) fn place(&self, attempt: &Attempt) -> u32 {
-        self.places.get(attempt.task().name().as_str()).copied().unwrap_or(u32::MAX)
-    }
-
-    /// Notes how long a task took.
-    pub(super) fn learn(&self, attempt: &Attempt, nanos: u32) {
-        self.costs.learn(self.place(attempt), nanos);
-    }
-
     /// Gives a child what it has room for; whether it takes tasks at all.
     ///
     /// A child that gets nothing is noted as idle, or leaves when the pool closes.
@@ -130,7 +120,7 @@ impl Pool {
         let mut batch = mem::take(&mut state.batch);
         let mut room = Room::of(self, state);
         self.queue.take(self.roster.sharers(), &mut batch, |waiting| {
-            let time = self.costs.expected(self.place(&waiting.attempt));
+            let time = self.costs.expected(waiting.place);
             room.takes(waiting, waiting.attempt.task().payload().len(), time)
         });
         batch
@@ -156,7 +146,7 @@ impl Pool {
         if !waiting.attempt.hand_over() {
             return Err(waiting);
         }
-        let place = self.place(&waiting.attempt);
+        let place = waiting.place;
         let alone = waiting.is_alone();
         let mut frame = frame(&waiting.attempt, place, alone);
         let bytes = frame.payload.len();

@@ -37,7 +37,9 @@ impl Keeper {
             let was_ready = stage != Stage::Greeting;
             (state.ledger.lose(), state.counted, was_ready, stage == Stage::Leaving)
         };
-        let death = self.reap(killed);
+        // It has ended itself, because it found its channel closed, and this process did not.
+        let hung_up = was_ready && self.refused.is_some();
+        let death = self.reap(killed.or_else(|| hung_up.then_some(Kill::Disconnected)));
         tracing::debug!(worker = &*self.child.name, end = death.words(), "a worker has ended");
         self.pool.queue.forget(&self.child);
         let running = self.running.take();

@@ -85,14 +85,14 @@ impl Keeper {
     }
 
     fn begin(&mut self, seq: u64, waiting: Waiting) {
-        let attempt = waiting.attempt;
+        let Waiting { attempt, place, .. } = waiting;
         let at = At { seq, key: attempt.key(), kind: attempt.kind() };
         self.child.lock().at = Some(at);
         self.begun += 1;
         // One whose task has ended meanwhile, as at the deadline of a shutdown, goes on as one
         // that nobody waits for.
         let _ = attempt.begin(&self.child.name);
-        self.running = Some(Running { seq, attempt });
+        self.running = Some(Running { seq, place, attempt });
         for stream in [STDOUT, STDERR] {
             if self.sink(stream).is_some() {
                 self.give_printed(stream);
@@ -134,7 +134,7 @@ impl Keeper {
         if recycle {
             self.pool.roster.retire(&self.child);
         }
-        self.pool.learn(&running.attempt, nanos);
+        self.pool.costs.learn(running.place, nanos);
         // Shorter times are hardly longer than what it takes to hear of them.
         if nanos > WORTH_TELLING {
             running.attempt.ran_for(Duration::from_nanos(nanos.into()));
