@@ -1,9 +1,17 @@
 //! The process pool, by what can go wrong with it.
 
+mod guarantees;
+mod latency;
+mod limits;
+mod orphans;
+mod output;
 mod queue;
+mod start;
+mod stop;
 
 use std::{num::NonZeroUsize, path::Path};
 
+use outwork_core::{Outcome, TaskErrorKind, WorkerLost};
 use outwork_local::{ProcessPool, ProcessPoolBuilder};
 
 use crate::support::{tasks, unique};
@@ -25,4 +33,13 @@ pub fn builder(workers: usize) -> ProcessPoolBuilder {
 
 pub fn pool(workers: usize) -> ProcessPool {
     builder(workers).build().unwrap()
+}
+
+/// What is known of the worker that a task was lost with.
+#[track_caller]
+pub fn lost<T: std::fmt::Debug>(outcome: &Outcome<T>) -> WorkerLost {
+    match outcome.error().map(outwork_core::TaskError::kind) {
+        Some(TaskErrorKind::WorkerLost(lost)) => lost.clone(),
+        _ => panic!("no worker was lost: {outcome:?}"),
+    }
 }

@@ -1,28 +1,43 @@
 //! The other processes of tests: the workers of process pools, and a process that a test kills
-//! while it runs one task that beats into a file until it is gone.
+//! while it runs a task and a program that beat into files.
 
 mod tasks;
 
-use std::sync::Arc;
+use std::{sync::Arc, thread};
 
 use outwork_core::{BoxError, Executor};
 use outwork_local::{EventLoopPool, Inline, ProcessPool, ThreadPool, worker_entry};
 
-use crate::tasks::{BEAT, registry};
+use crate::tasks::{BEAT, PROGRAM, TREE, registry};
 
 fn main() -> Result<(), BoxError> {
     worker_entry(&registry());
-    let mut args = std::env::args().skip(1);
-    let (executor, file) = args.next().zip(args.next()).ok_or("usage: child EXECUTOR FILE")?;
+    let args: Vec<_> = std::env::args().skip(1).collect();
+    let [executor, file, program] = &args[..] else {
+        return Err("usage: child EXECUTOR FILE FILE".into());
+    };
     let registry = registry();
     let executor: Arc<dyn Executor> = match executor.as_str() {
         "inline" => Arc::new(Inline::new(registry)),
-        "threads" => Arc::new(ThreadPool::new(Arc::new(registry))?),
-        "processes" => Arc::new(ProcessPool::new(Arc::new(registry))?),
-        "loops" => Arc::new(EventLoopPool::new(Arc::new(registry))?),
+        "threads" => Arc::new(ThreadPool::builder().workers(2).registry(registry).build()?),
+        "processes" => Arc::new(ProcessPool::builder().workers(2).registry(registry).build()?),
+        "loops" => Arc::new(EventLoopPool::builder().loops(2).registry(registry).build()?),
+        "tree" => return grow(program),
         other => return Err(format!("no executor is named {other}").into()),
     };
-    let mut handle = executor.try_submit(BEAT.task(&file)?)?;
-    handle.wait()?;
+    let tasks = [BEAT.task(file)?, PROGRAM.task(program)?];
+    thread::scope(|threads| {
+        for task in tasks {
+            // Inline runs it inside this call.
+            threads.spawn(|| executor.try_submit(task).map(|mut handle| handle.wait()));
+        }
+    });
+    Ok(())
+}
+
+/// Runs a task in a process pool that starts processes inside of each other.
+fn grow(file: &str) -> Result<(), BoxError> {
+    let pool = ProcessPool::builder().workers(1).registry(registry()).build()?;
+    pool.try_submit(TREE.task(&(30, file.into()))?)?.wait()?;
     Ok(())
 }

@@ -18,6 +18,9 @@ use rustix::process::{Signal, getpid, kill_process};
 
 /// Beats into a file until it is gone.
 pub(crate) const BEAT: TaskDef<String, ()> = TaskDef::new("child.beat");
+/// Executes a program that beats into a file until that cannot be written any more, because
+/// its folder is gone.
+pub(crate) const PROGRAM: TaskDef<String, CommandReport> = TaskDef::new("child.program");
 /// Does nothing.
 pub(crate) const NOOP: TaskDef<(), ()> = TaskDef::new("child.noop");
 /// Gives its argument back.
@@ -42,6 +45,8 @@ pub(crate) const PRINT: TaskDef<(String, String), ()> = TaskDef::new("child.prin
 pub(crate) const TELL: TaskDef<String, ()> = TaskDef::new("child.tell");
 /// Starts processes inside of each other, so deep, which beat into a file.
 pub(crate) const TREE: TaskDef<(u32, PathBuf), ()> = TaskDef::new("child.tree");
+/// Runs a script of the shell, with a file, in the worker's own group.
+pub(crate) const SCRIPT: TaskDef<(String, PathBuf), ()> = TaskDef::new("child.script");
 /// Executes a program.
 pub(crate) const EXECUTE: TaskDef<CommandSpec, CommandReport> = TaskDef::new("child.execute");
 /// Panics.
@@ -70,7 +75,11 @@ impl Death {
         match self {
             Self::Exit(code) => exit(code),
             Self::Abort => std::process::abort(),
-            Self::Segv => drop(raise(Signal::SEGV)),
+            Self::Segv => {
+                // The first is taken by the standard library, which looks for an overflow.
+                let _ = raise(Signal::SEGV);
+                let _ = raise(Signal::SEGV);
+            }
             Self::Kill => drop(raise(Signal::KILL)),
             Self::Stop => drop(raise(Signal::STOP)),
             Self::Overflow => drop(black_box(overflow(1))),
@@ -100,6 +109,10 @@ pub(crate) fn registry() -> Registry {
 
 fn register(registry: &mut Registry) -> Result<(), outwork_core::RegisterError> {
     registry.register(BEAT, |_ctx, file| beat(Path::new(&file)))?;
+    registry.register_command(PROGRAM, |_ctx, file| {
+        let script = r#"while printf . >> "$1"; do sleep 0.01; done 2>/dev/null"#;
+        Ok::<_, BoxError>(CommandSpec::shell(script).args(["sh", &file]))
+    })?;
     registry.register(NOOP, |_ctx, ()| Ok::<_, BoxError>(()))?;
     registry.register(ECHO, |_ctx, bytes| Ok::<_, BoxError>(bytes))?;
     registry.register(PID, |_ctx, ()| Ok::<_, BoxError>(std::process::id()))?;
@@ -140,6 +153,10 @@ fn register(registry: &mut Registry) -> Result<(), outwork_core::RegisterError> 
         Ok::<_, BoxError>(())
     })?;
     registry.register(TREE, |_ctx, (depth, file)| tree(depth, &file))?;
+    registry.register(SCRIPT, |_ctx, (script, file): (String, PathBuf)| {
+        Command::new("/bin/sh").args(["-c", &script, "sh"]).arg(file).status()?;
+        Ok::<_, BoxError>(())
+    })?;
     registry.register_command(EXECUTE, |_ctx, spec| Ok::<_, BoxError>(spec))?;
     registry.register(PANIC, |_ctx, words| -> Result<(), BoxError> { panic!("{words}") })?;
     registry.register(GARBLE, |_ctx, bytes| garble(&bytes))?;

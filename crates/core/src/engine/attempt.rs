@@ -148,7 +148,8 @@ impl Attempt {
     fn is_overdue(&self) -> bool {
         let cell = self.run.cell();
         let expires = cell.task.options().expires;
-        expires.is_some_and(|expires| cell.core.now() >= cell.submitted + expires)
+        let at = expires.and_then(|expires| cell.submitted.checked_add(expires));
+        at.is_some_and(|at| cell.core.now() >= at)
     }
 
     /// Says that the attempt came back unstarted, to be queued or sent again.
