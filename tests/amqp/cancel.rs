@@ -1,8 +1,6 @@
 //! Cancelled tasks, and workers that were not there at the time.
 
-use outwork_core::{
-    Cancel, Executor, ExecutorExt, State, TaskOptions, blocking::block_on,
-};
+use outwork_core::{Cancel, Executor, ExecutorExt, State, TaskOptions, blocking::block_on};
 
 use crate::support::{ECHO, PATIENCE, Place};
 

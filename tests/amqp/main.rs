@@ -6,6 +6,11 @@
 mod support;
 
 // From the connection up to whole clusters.
+mod cancel;
 mod conformance;
 mod connect;
+mod delay;
+mod drain;
+mod garbage;
+mod jobs;
 mod round_trip;
