@@ -11,7 +11,8 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 /// The id and the events of work without a name. Neither is made before somebody asks.
 #[derive(Default)]
 pub(super) struct Story {
-    asked: OnceLock<Asked>,
+    /// Boxed, because the lines of a closure travel between the cores.
+    asked: OnceLock<Box<Asked>>,
 }
 
 struct Asked {
@@ -23,10 +24,12 @@ struct Asked {
 
 impl Story {
     fn asked(&self) -> &Asked {
-        self.asked.get_or_init(|| Asked {
-            id: TaskId::new(),
-            hub: EventHub::new(),
-            is_open: AtomicBool::new(false),
+        self.asked.get_or_init(|| {
+            Box::new(Asked {
+                id: TaskId::new(),
+                hub: EventHub::new(),
+                is_open: AtomicBool::new(false),
+            })
         })
     }
 
