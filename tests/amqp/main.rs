@@ -11,6 +11,7 @@ mod conformance;
 mod connect;
 mod delay;
 mod drain;
+mod faults;
 mod garbage;
 mod jobs;
 mod round_trip;

@@ -1,6 +1,9 @@
 //! [`Hand`]: one task that a worker has.
 
-use std::{sync::Mutex, time::Instant};
+use std::{
+    sync::Mutex,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use lapin::{Channel, options::BasicAckOptions};
@@ -73,12 +76,18 @@ pub(super) struct Token {
     pub(super) tag: u64,
 }
 
+/// How long an acknowledgement may take to be written.
+const ACK: Duration = Duration::from_secs(10);
+
 impl Token {
     /// Acknowledges. On a channel that is gone this does nothing: the message comes again, and
     /// is found to be dealt with.
     pub(super) async fn acknowledge(self) {
-        if let Err(error) = self.channel.basic_ack(self.tag, BasicAckOptions::default()).await {
-            tracing::debug!(%error, "a stale acknowledgement was dropped");
+        let sent = self.channel.basic_ack(self.tag, BasicAckOptions::default());
+        match tokio::time::timeout(ACK, sent).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "a stale acknowledgement was dropped"),
+            Err(_) => tracing::warn!("an acknowledgement was not written within {ACK:?}"),
         }
     }
 }

@@ -1,0 +1,42 @@
+//! Brokers that die, each the private one of its test.
+
+use std::time::Duration;
+
+use outwork_core::{Executor, SubmitErrorKind, blocking::block_on};
+use outwork_test_broker::Broker;
+
+use crate::support::{PATIENCE, Place, SLEEP, until};
+
+#[test]
+fn every_task_that_was_accepted_is_run_although_the_broker_is_killed() {
+    let broker = Broker::private().unwrap();
+    let place = Place::on(&broker);
+    let worker = place.worker(2);
+    let client = place.client();
+    let handles = std::thread::scope(|scope| {
+        let submitting = scope.spawn(|| {
+            let mut handles = Vec::new();
+            for n in 0..300_u64 {
+                std::thread::sleep(Duration::from_millis(5));
+                match block_on(client.submit(SLEEP.task(&(n % 10)).unwrap())) {
+                    Ok(handle) => handles.push(handle),
+                    // Nothing was promised, and the task was given back.
+                    Err(error) => assert_eq!(error.kind(), SubmitErrorKind::Unconfirmed, "{error}"),
+                }
+            }
+            handles
+        });
+        std::thread::sleep(Duration::from_millis(500));
+        broker.node().unwrap().kill().unwrap();
+        std::thread::sleep(Duration::from_millis(300));
+        broker.node().unwrap().resume().unwrap();
+        submitting.join().unwrap()
+    });
+    assert!(handles.len() > 200, "only {} were accepted", handles.len());
+    for mut handle in handles {
+        let outcome = handle.wait_timeout(2 * PATIENCE).unwrap();
+        assert!(outcome.is_success(), "{outcome:?}");
+    }
+    until("nothing is in hand", || worker.status().in_hand == 0);
+    assert_eq!(client.status().in_flight, 0);
+}
