@@ -24,7 +24,7 @@ use super::{
 use crate::{command::Commands, runtime};
 
 /// A body that is expected to take longer than this is announced before it begins.
-const WORTH_TELLING: Duration = Duration::from_nanos(50);
+const WORTH_TELLING: Duration = Duration::from_micros(50);
 
 /// What the threads of a child share.
 pub(super) struct Worker {
