@@ -17,9 +17,9 @@ const STUBBORN: &str = "trap '' TERM; touch started.$0; while :; do sleep 0.01; 
 fn start(place: &Place, script: &str) -> Running {
     place.write("lines", seq(9));
     let args = ["exec", "-a", "lines", "-j2", "--joblog", "log", "--", "sh", "-c", script];
-    // Where the tests run SIGINT may be ignored, which would be inherited.
+    // Where the tests run these may be ignored, which would be inherited.
     let mut command = Command::new("env");
-    command.arg("--default-signal=INT").arg(env!("CARGO_BIN_EXE_outwork")).args(args);
+    command.arg("--default-signal=INT,QUIT").arg(env!("CARGO_BIN_EXE_outwork")).args(args);
     command.current_dir(place.path(""));
     let running = Running::start(command);
     place.wait_for("started.1");
