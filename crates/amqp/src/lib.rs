@@ -5,7 +5,7 @@
 //! | hand tasks over, with all that an [`Executor`](outwork_core::Executor) promises | [`AmqpExecutor`] |
 //! | run them, on any executor of this process | [`AmqpWorker`] |
 //! | submit here, and ask for the result there | [`AmqpExecutor::submit_detached`], [`AmqpExecutor::job`] |
-//! | join in with another language | the [contract](contract) |
+//! | join in with another language | the [contract] |
 //!
 //! ```no_run
 //! use std::sync::Arc;

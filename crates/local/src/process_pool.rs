@@ -40,7 +40,7 @@ use outwork_core::{BuildError, Registry, delegate_executor, engine::Engine};
 /// only itself with it.
 ///
 /// The workers are this very program, started again, or another one that was named. Either has
-/// to call [`worker_entry`](crate::worker_entry) with the same tasks first in `main`. Tasks are
+/// to call [`worker_entry`] with the same tasks first in `main`. Tasks are
 /// addressed by their names; closures cannot be sent.
 ///
 /// # Delivery
