@@ -9,18 +9,32 @@ use crate::broker;
 /// What to hand on to `cargo test`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct TestArgs {
+    /// Also run what needs RabbitMQ, which is installed where that is missing and may be done
+    #[arg(long)]
+    broker: bool,
+
     /// Arguments of `cargo test`, such as `--release` or a part of a test's name
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     cargo: Vec<String>,
 }
 
 /// Runs `cargo test` over all crates, with the conformance suite, examples and documentation,
-/// once there is a broker for those that need one.
+/// and then what needs a broker, if that was asked for.
 pub(crate) fn run(args: &TestArgs) -> anyhow::Result<()> {
-    broker::provide();
+    cargo_test(&["--workspace", "--all-features"], args)?;
+    if args.broker {
+        broker::provide();
+        cargo_test(&["--package", "outwork-test-broker", "--test", "broker"], args)?;
+        cargo_test(&["--package", "outwork-tests", "--test", "amqp"], args)?;
+    }
+    Ok(())
+}
+
+fn cargo_test(selection: &[&str], args: &TestArgs) -> anyhow::Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(["test", "--workspace", "--all-features"])
+        .arg("test")
+        .args(selection)
         .args(&args.cargo)
         .status()
         .context("cargo could not be started")?;
