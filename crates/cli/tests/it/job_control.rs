@@ -1,4 +1,8 @@
-use std::{fs, os::unix::process::CommandExt};
+use std::{
+    fs::{self, File},
+    io::Write,
+    os::unix::process::CommandExt,
+};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
@@ -33,14 +37,17 @@ fn state_of(pid: &str) -> Option<char> {
 fn ctrl_z_stops_the_programs_too_and_fg_lets_them_go_on() {
     let place = Place::new();
     place.write("lines", "x\n");
-    let script =
-        "echo $$ > pid.new; mv pid.new pid; while [ ! -e go ]; do sleep 0.01; done; echo end";
+    // It forks nothing that could be stopped before its `exec`, and so hold up the stop.
+    let script = "mkfifo go; echo $$ > pid.new; mv pid.new pid; read word < go; echo $word";
     let (running, group) = job(&place, &["exec", "-a", "lines", "--", "sh", "-c", script]);
     place.wait_for("pid");
     let program = place.read("pid");
     kill_process_group(group, Signal::TSTP).unwrap();
-    wait_until("both are stopped", || is_stopped(group) && state_of(&program) == Some('T'));
-    place.write("go", "");
+    wait_until("outwork is stopped", || is_stopped(group));
+    wait_until("its program is stopped", || state_of(&program) == Some('T'));
+    // Open for both directions it waits for no reader.
+    let mut go = File::options().read(true).write(true).open(place.path("go")).unwrap();
+    go.write_all(b"end\n").unwrap();
     kill_process_group(group, Signal::CONT).unwrap();
     let ran = running.ended();
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str(), ran.code), ("end\n", "", 0));
