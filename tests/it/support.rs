@@ -10,7 +10,7 @@ pub(crate) mod tasks;
 
 pub use alone::alone;
 pub use gate::Gate;
-pub use process::{cpu_time, descriptors, is_asleep, thread_here, threads, threads_of};
+pub use process::{Owned, cpu_time, is_asleep, thread_here, threads_of};
 pub use story::{story, story_of};
 
 use std::{

@@ -14,9 +14,9 @@ use outwork_local::EventLoopPool;
 
 use super::{block_loop, linger, named, pool, thread_name};
 use crate::support::{
-    Gate, LATER, OnDrop, PATIENCE, alone, descriptors, drain, in_time, ms, outcome, receive,
-    register, register_async, stop, submit, takes_between, takes_less_than, task, threads,
-    threads_of, unique, value, wait_until,
+    Gate, LATER, OnDrop, Owned, PATIENCE, alone, drain, in_time, ms, outcome, receive, register,
+    register_async, stop, submit, takes_between, takes_less_than, task, threads_of, unique, value,
+    wait_until,
 };
 
 #[test]
@@ -325,7 +325,7 @@ fn a_hundred_pools_leave_no_thread_and_no_descriptor() {
         };
         drain(&use_one());
         wait_until("the threads of the first have left", || threads_of("leaves") == 0);
-        let before = (threads(), descriptors());
+        let before = Owned::now();
         for round in 0..100 {
             let pool = use_one();
             match round % 4 {
@@ -335,6 +335,6 @@ fn a_hundred_pools_leave_no_thread_and_no_descriptor() {
             }
         }
         wait_until("all threads have left", || threads_of("leaves") == 0);
-        assert_eq!((threads(), descriptors()), before);
+        before.wait_for_no_more();
     });
 }

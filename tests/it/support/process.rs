@@ -1,6 +1,11 @@
 //! What the system knows of this process.
 
-use std::{fs, time::Duration};
+use std::{
+    fs, thread,
+    time::{Duration, Instant},
+};
+
+use super::{PATIENCE, ms};
 
 /// The names of all threads; a name has at most 15 bytes.
 fn names() -> Vec<String> {
@@ -12,9 +17,9 @@ fn names() -> Vec<String> {
         .collect()
 }
 
-/// How many threads there are.
-pub fn threads() -> usize {
-    names().len()
+/// How many descriptors are open.
+fn descriptors() -> usize {
+    fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
 /// How many threads there are of a pool of that name.
@@ -23,9 +28,32 @@ pub fn threads_of(pool: &str) -> usize {
     names().iter().filter(|name| name.starts_with(&prefix)).count()
 }
 
-/// How many descriptors are open.
-pub fn descriptors() -> usize {
-    fs::read_dir("/proc/self/fd").unwrap().count()
+/// What a process should have no more of when a pool is gone.
+#[derive(Debug)]
+pub struct Owned {
+    threads: Vec<String>,
+    descriptors: usize,
+}
+
+impl Owned {
+    pub fn now() -> Self {
+        Self { threads: names(), descriptors: descriptors() }
+    }
+
+    /// Waits until there is no more than this: a thread that has just been started is counted
+    /// before it has its name.
+    #[track_caller]
+    pub fn wait_for_no_more(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let now = Self::now();
+            if now.threads.len() <= self.threads.len() && now.descriptors <= self.descriptors {
+                return;
+            }
+            assert!(Instant::now() < deadline, "there was {self:?} and now is {now:?}");
+            thread::sleep(ms(1));
+        }
+    }
 }
 
 /// How long the threads that there are have been on a processor.

@@ -19,9 +19,9 @@ use outwork_local::ThreadPool;
 
 use super::{occupy, pool};
 use crate::support::{
-    Gate, LATER, PATIENCE, alone, descriptors, drain, in_time, ms, outcome, receive, register,
-    register_async, stop, story, submit, takes_between, takes_less_than, task, threads, threads_of,
-    unique, value, wait_until,
+    Gate, LATER, Owned, PATIENCE, alone, drain, in_time, ms, outcome, receive, register,
+    register_async, stop, story, submit, takes_between, takes_less_than, task, threads_of, unique,
+    value, wait_until,
 };
 
 const STOPS: TaskDef<(), bool> = TaskDef::new("stops");
@@ -350,7 +350,7 @@ fn two_hundred_pools_leave_no_thread_and_no_descriptor() {
         };
         drain(&use_one());
         wait_until("the threads of the first have left", || threads_of("leaves") == 0);
-        let before = (threads(), descriptors());
+        let before = Owned::now();
         for round in 0..200 {
             let pool = use_one();
             match round % 4 {
@@ -360,7 +360,7 @@ fn two_hundred_pools_leave_no_thread_and_no_descriptor() {
             }
         }
         wait_until("all threads have left", || threads_of("leaves") == 0);
-        assert_eq!((threads(), descriptors()), before);
+        before.wait_for_no_more();
     });
 }
 
