@@ -5,7 +5,9 @@ use crate::{args::LocalArgs, row::Row};
 mod event_loop;
 mod exec;
 mod idle;
+mod map;
 mod named;
+mod outwork;
 mod thread_pool;
 
 /// Every row, in the order of the table.
@@ -18,6 +20,8 @@ pub(crate) fn rows(args: &LocalArgs) -> Vec<Row> {
         event_loop::spawn_and_await(&args.run),
         exec::beside_xargs(args),
         exec::beside_parallel(args),
+        map::rate(args),
+        map::memory(args),
         idle::used_pools(),
     ]
 }

@@ -1,17 +1,11 @@
 //! Rows of `outwork exec`.
 
-use std::{
-    cell::OnceCell,
-    env,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-};
+use std::{path::Path, process::Command};
 
-use anyhow::{Context, ensure};
-
+use super::outwork::Binary;
 use crate::{
     args::LocalArgs,
-    feed, output, peer,
+    feed, peer,
     row::{Goal, OUTWORK, Row, Side},
 };
 
@@ -42,18 +36,8 @@ pub(super) fn beside_parallel(args: &LocalArgs) -> Row {
 }
 
 fn ours(args: &LocalArgs, commands: usize) -> Side {
-    let given = args.outwork.clone();
-    let built = OnceCell::new();
-    Side::new(OUTWORK, move || {
-        let outwork = match (&given, built.get()) {
-            (Some(path), _) | (None, Some(path)) => path,
-            (None, None) => {
-                let path = build()?;
-                built.get_or_init(|| path)
-            }
-        };
-        rate(outwork, commands)
-    })
+    let outwork = Binary::new(args);
+    Side::new(OUTWORK, move || rate(outwork.path()?, commands))
 }
 
 /// Commands per second of `outwork exec` on its thread pool.
@@ -63,25 +47,4 @@ fn rate(outwork: &Path, commands: usize) -> anyhow::Result<f64> {
         commands,
         "give its place with --outwork",
     )
-}
-
-/// Has cargo build the release binary beside this one, which does nothing when it is fresh, and returns its path.
-fn build() -> anyhow::Result<PathBuf> {
-    let this = env::current_exe().context("the path of this program")?;
-    let target = this.ancestors().nth(2).context("this program is not in a target folder")?;
-    let outwork = target.join("release/outwork");
-
-    output::talk(&format!("building {}", outwork.display()));
-    let status = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--quiet", "--release", "--package", "outwork-cli", "--target-dir"])
-        .arg(target)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .status()
-        .context("cargo did not start")?;
-
-    ensure!(status.success(), "cargo could not build outwork-cli");
-    ensure!(outwork.exists(), "outwork-cli has no binary `outwork` yet");
-    Ok(outwork)
 }
