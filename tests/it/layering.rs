@@ -26,7 +26,7 @@ fn every_arrow_points_at_core() {
         ("outwork-core", &[][..]),
         ("outwork-local", &["outwork-core"]),
         ("outwork-amqp", &["outwork-core"]),
-        ("outwork-cli", &["outwork-core", "outwork-local"]),
+        ("outwork-cli", &["outwork-amqp", "outwork-core", "outwork-local"]),
     ] {
         let expected: BTreeSet<_> = expected.iter().map(|name| (*name).to_owned()).collect();
         assert_eq!(arrows(package), expected, "{package}");
