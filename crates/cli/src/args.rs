@@ -1,21 +1,25 @@
 //! What was typed.
 
+mod remote;
+
 use std::{env, ffi::OsString, num::NonZeroUsize, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub(crate) use self::remote::{BrokerArgs, QueueArgs};
 use crate::{duration::parse_time_limit, halt::HaltPolicy};
 
-/// Run tasks and programs on threads, event loops or inline: the same commands, the same guarantees.
+/// Run tasks and programs on threads, in processes, on event loops or on other machines: the same
+/// commands, the same guarantees.
 ///
 /// Data goes to standard output, everything else to standard error.
 #[derive(Debug, Parser)]
 #[command(name = "outwork", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(after_help = "\
 Exit codes: 0 all ok; 1 a task failed, crashed, timed out or was cancelled; 2 usage;
-128+n ended by signal n. The first Ctrl-C finishes what runs, the second cancels it,
-the third kills. Ctrl-Z stops what runs as well, and time limits run on.")]
+3 broker unreachable; 4 refused by the broker or a worker; 128+n ended by signal n.
+The first Ctrl-C finishes what runs, the second cancels it, the third kills. Ctrl-Z stops what runs as well, and time limits run on.")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -52,15 +56,17 @@ pub(crate) enum Command {
     Config(ConfigCommand),
 }
 
-const EXECUTOR_HELP: &str =
-    "Where to run: inline, threads[:N], loops[:N], background, or a name from the configuration";
+const EXECUTOR_HELP: &str = "Where to run: threads[:N], processes[:N], loops[:N], background, inline, amqp, or a name from \
+     the configuration";
 
 const EXECUTOR_LONG_HELP: &str = "\
 Where to run:
-  threads[:N]  on N threads; the default
-  loops[:N]    on N event loops, for tasks that wait
-  background   on one event loop
-  inline       one after the other, without concurrency
+  threads[:N]    on N threads; the default
+  processes[:N]  in N worker processes, which a task may crash
+  loops[:N]      on N event loops, for tasks that wait
+  background     on one event loop
+  inline         one after the other, without concurrency
+  amqp           on other machines, by their `worker`s, through RabbitMQ
 or an executor that the configuration names. N is by default the number of CPUs that this \
 process may use.";
 
@@ -70,6 +76,12 @@ pub(crate) struct ExecutorArgs {
     // Not a doc comment, which would read as a link.
     #[arg(long, value_name = "SPEC", help = EXECUTOR_HELP, long_help = EXECUTOR_LONG_HELP)]
     pub(crate) executor: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) queue: QueueArgs,
+
+    #[command(flatten)]
+    pub(crate) broker: BrokerArgs,
 }
 
 /// `exec`.
@@ -84,7 +96,11 @@ Every other brace is literal. Without any of them the line is the last argument.
 Examples:
   ls *.png | outwork exec -j4 -- convert {} {.}.jpg
   find . -name '*.log' -print0 | outwork exec -0 -- gzip
-  outwork exec -a hosts --joblog log --resume --retries 2 --time-limit 30s -- ssh {} uptime")]
+  outwork exec -a hosts --joblog log --resume --retries 2 --time-limit 30s -- ssh {} uptime
+  outwork exec --executor amqp -a files -- sha256sum {}
+
+Over AMQP a worker runs the program, if it was started with --allow-exec for it, in its own
+directory and environment; files do not travel, and output above 8 MiB is an error.")]
 pub(crate) struct ExecArgs {
     /// Read the lines from FILE instead of standard input
     #[arg(short = 'a', long = "arg-file", value_name = "FILE")]
@@ -92,7 +108,8 @@ pub(crate) struct ExecArgs {
 
     /// How many run at once, by default as many as the pool has workers
     ///
-    /// A thread pool without a size of its own gets that many workers.
+    /// A thread pool without a size of its own gets that many workers. Over AMQP it is how many
+    /// are on their way at once, 256 by default: how many run is for the workers to say.
     #[arg(short = 'j', long, value_name = "N", value_parser = parse_count)]
     #[arg(allow_negative_numbers = true)]
     pub(crate) jobs: Option<NonZeroUsize>,
@@ -203,10 +220,10 @@ pub(crate) struct MapArgs {
     #[arg(short = 'a', long = "arg-file", value_name = "FILE")]
     pub(crate) arg_file: Option<PathBuf>,
 
-    /// How many are in flight at once
-    #[arg(short = 'j', long, value_name = "N", default_value = "1024", value_parser = parse_count)]
+    /// How many are in flight at once, by default 1024, and over AMQP 256
+    #[arg(short = 'j', long, value_name = "N", value_parser = parse_count)]
     #[arg(allow_negative_numbers = true)]
-    pub(crate) jobs: NonZeroUsize,
+    pub(crate) jobs: Option<NonZeroUsize>,
 
     /// Write each result as soon as there is one, not in the order of the input
     #[arg(long)]
@@ -227,10 +244,10 @@ pub(crate) struct BenchArgs {
     #[arg(allow_negative_numbers = true)]
     pub(crate) tasks: NonZeroUsize,
 
-    /// How many are in flight at once
-    #[arg(long, value_name = "N", default_value = "1024", value_parser = parse_count)]
+    /// How many are in flight at once, by default 1024, and over AMQP 256
+    #[arg(long, value_name = "N", value_parser = parse_count)]
     #[arg(allow_negative_numbers = true)]
-    pub(crate) in_flight: NonZeroUsize,
+    pub(crate) in_flight: Option<NonZeroUsize>,
 
     /// How many bytes each task is given and gives back
     #[arg(long, value_name = "BYTES", default_value_t = 64)]

@@ -2,10 +2,10 @@
 
 use std::{ffi::OsString, num::NonZeroU32, path::PathBuf, time::Duration};
 
-use outwork_core::{RetryPolicy, TaskOptions};
+use outwork_core::{RetryPolicy, StreamTarget, TaskOptions};
 
 use crate::{
-    args::ExecArgs,
+    args::{ExecArgs, ExecutorArgs},
     executors::InFlight,
     failure::Failure,
     halt::HaltPolicy,
@@ -23,7 +23,7 @@ pub(crate) struct ExecConfig {
     pub(crate) separator: Separator,
     /// How each run is run.
     pub(crate) options: TaskOptions,
-    pub(crate) executor: Option<String>,
+    pub(crate) executor: ExecutorArgs,
     pub(crate) in_flight: InFlight,
     pub(crate) halt: HaltPolicy,
     pub(crate) records: RecordsOfRuns,
@@ -31,6 +31,10 @@ pub(crate) struct ExecConfig {
     pub(crate) dry_run: bool,
     pub(crate) exit_count: bool,
 }
+
+/// What a worker keeps of each stream of a run. Only a part of it travels, but its end is in that
+/// part as long as it is among what was kept.
+const MOST_OUTPUT: u64 = 64 << 20;
 
 /// How the output of runs is written.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +76,7 @@ impl ExecConfig {
             },
             separator: if args.null { Separator::Nul } else { Separator::Newline },
             options: options(args.retries, args.time_limit)?,
-            executor: args.executor.executor,
+            executor: args.executor,
             in_flight: args.jobs.map_or(InFlight::PoolSize, InFlight::Running),
             halt: args.halt,
             records: RecordsOfRuns {
@@ -83,6 +87,14 @@ impl ExecConfig {
             dry_run: args.dry_run,
             exit_count: args.exit_count,
         })
+    }
+
+    /// For runs on other machines: what is not shown need not travel, and no worker's disk is
+    /// filled by what is too much to travel anyway.
+    pub(crate) fn travel(&mut self) {
+        let options = std::mem::take(&mut self.options).last_output_only(true);
+        let target = || StreamTarget::limited(MOST_OUTPUT);
+        self.options = options.stdout(target()).stderr(target());
     }
 }
 

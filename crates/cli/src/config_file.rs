@@ -10,6 +10,7 @@ use figment::{
     Figment,
     providers::{Env, Format, Toml},
 };
+use outwork_amqp::BrokerUrl;
 use outwork_core::ExecutorConfig;
 use serde::{Deserialize, Serialize};
 
@@ -21,9 +22,13 @@ pub(crate) const FILE_NAME: &str = "outwork.toml";
 /// What `config init` writes.
 pub(crate) const TEMPLATE: &str = r#"# The configuration of outwork. Flags win over the environment, and that over this file.
 
-# Where tasks run: inline, threads[:N], loops[:N], background, or a name from below.
-# In the environment: OUTWORK_EXECUTOR.
+# Where tasks run: inline, threads[:N], processes[:N], loops[:N], background,
+# amqp, or a name from below. In the environment: OUTWORK_EXECUTOR.
 #executor = "threads"
+
+# Where RabbitMQ is, or the file that says so. In the environment: OUTWORK_URL.
+#url = "amqp://localhost"
+#url_file = "/etc/outwork/url"
 
 # Executors of your own naming, for `--executor NAME`.
 #[executors.wide]
@@ -33,7 +38,7 @@ pub(crate) const TEMPLATE: &str = r#"# The configuration of outwork. Flags win o
 
 /// The variables of the environment that set what the file can, without their prefix. Others may be
 /// anybody's: Kubernetes makes `OUTWORK_PORT` of a service of that name.
-const VARIABLES: [&str; 1] = ["executor"];
+const VARIABLES: [&str; 2] = ["executor", "url"];
 
 /// What the configuration file and the environment say.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -42,6 +47,12 @@ pub(crate) struct ConfigFile {
     /// Where tasks run without `--executor`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) executor: Option<String>,
+    /// Where the broker is. Shown without its password.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "without_password")]
+    pub(crate) url: Option<String>,
+    /// The file that says where the broker is, when `url` does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) url_file: Option<PathBuf>,
     /// Executors by the names that the user gave them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) executors: BTreeMap<String, ExecutorConfig>,
@@ -54,6 +65,11 @@ impl ConfigFile {
         let mut figment = Figment::new();
         if let Some(path) = Self::path(named)? {
             figment = figment.merge(Toml::file_exact(path));
+        }
+        if figment.contains("url") && figment.contains("url_file") {
+            return Err(Failure::usage_message(
+                "the configuration has both url and url_file: leave one of them out",
+            ));
         }
         let config: Self = figment
             .merge(Env::prefixed("OUTWORK_").only(&VARIABLES))
@@ -89,6 +105,17 @@ impl ConfigFile {
             None => Ok(()),
         }
     }
+}
+
+fn without_password<S: serde::Serializer>(
+    url: &Option<String>,
+    writer: S,
+) -> Result<S::Ok, S::Error> {
+    let shown = url.as_ref().map(|url| match url.parse::<BrokerUrl>() {
+        Ok(url) => url.to_string(),
+        Err(_) => "(it does not read)".to_owned(),
+    });
+    shown.serialize(writer)
 }
 
 /// The variables of the environment that begin like ours and mean nothing.

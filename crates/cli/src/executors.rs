@@ -2,16 +2,35 @@
 
 use std::{num::NonZeroUsize, sync::Arc};
 
-use outwork_core::{BuildError, Executor, ExecutorConfig, ExecutorKinds, Registry};
+use outwork_amqp::{AmqpExecutor, AmqpSettings};
+use outwork_core::{
+    BuildError, Executor, ExecutorConfig, ExecutorKinds, Registry, blocking::block_on,
+};
 use serde_json::{Value, json};
 
-use crate::{config_file::ConfigFile, failure::Failure, own_tasks, spec::ExecutorSpec};
+use crate::{
+    args::ExecutorArgs,
+    broker,
+    config_file::ConfigFile,
+    failure::{Failure, tell},
+    logs, own_tasks,
+    spec::ExecutorSpec,
+};
+
+#[cfg(test)]
+mod tests;
 
 /// Where tasks run when nobody says.
 const DEFAULT: &str = "threads";
 
+/// The kind of executor that hands tasks to other machines.
+const AMQP: &str = "amqp";
+
 /// The tasks that a pool has room for at the least.
 const ROOM: usize = 1024;
+
+/// How many tasks are in flight over AMQP when nobody says.
+const REMOTE: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
 /// Everything that decides what an executor is called and how it is built.
 #[derive(Debug)]
@@ -23,11 +42,21 @@ pub(crate) struct Executors {
     kinds: ExecutorKinds,
 }
 
+/// Where tasks are to run. Nothing is built or connected yet.
+#[derive(Debug)]
+pub(crate) struct Place {
+    spec: ExecutorSpec,
+    /// On other machines, with these settings.
+    remote: Option<AmqpSettings>,
+}
+
 /// How many tasks the command wants to have in flight.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum InFlight {
-    /// As many as the pool has workers.
+    /// As many as the pool has workers, and over AMQP as is usual there.
     PoolSize,
+    /// So many, and over AMQP as is usual there.
+    Usually(NonZeroUsize),
     /// So many, whatever the pool's size.
     Tasks(NonZeroUsize),
     /// So many running at once: a thread or process pool without a size of its own gets that one.
@@ -46,6 +75,39 @@ pub(crate) struct Chosen {
     pub(crate) spec: String,
 }
 
+impl Place {
+    /// Whether tasks leave this machine.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.remote.is_some()
+    }
+}
+
+impl InFlight {
+    fn over_amqp(self) -> NonZeroUsize {
+        match self {
+            Self::PoolSize | Self::Usually(_) => REMOTE,
+            Self::Tasks(tasks) | Self::Running(tasks) => tasks,
+        }
+    }
+
+    fn of_pool(self, workers: usize) -> NonZeroUsize {
+        match self {
+            Self::PoolSize => NonZeroUsize::new(workers).unwrap_or(NonZeroUsize::MIN),
+            Self::Usually(tasks) | Self::Tasks(tasks) | Self::Running(tasks) => tasks,
+        }
+    }
+
+    /// What a pool has to have room for.
+    fn limit(self) -> usize {
+        match self {
+            Self::PoolSize => ROOM,
+            Self::Usually(tasks) | Self::Tasks(tasks) | Self::Running(tasks) => {
+                tasks.get().max(ROOM)
+            }
+        }
+    }
+}
+
 impl Executors {
     pub(crate) fn new(file: ConfigFile, own: ExecutorKinds) -> Self {
         let aliases = own.aliases().map(str::to_owned).collect();
@@ -54,25 +116,94 @@ impl Executors {
         Self { file, own: aliases, kinds }
     }
 
-    /// Builds the executor that `--executor` names, else the configured one, else the default.
+    /// The place that `--executor` names, else the configured one, else the default.
+    pub(crate) fn place(&self, args: &ExecutorArgs) -> Result<Place, Failure> {
+        let text = args.executor.as_deref().or(self.file.executor.as_deref()).unwrap_or(DEFAULT);
+        let spec = self.parse(text)?;
+        let mut remote = self.remote_settings(&spec)?;
+        match (&mut remote, &args.queue.queue) {
+            (Some(settings), Some(queue)) => settings.queue = queue.clone(),
+            (None, Some(_)) => return Err(only_remote("--queue", &spec)),
+            (None, None) if args.broker.url.is_some() => return Err(only_remote("--url", &spec)),
+            (None, None) if args.broker.url_file.is_some() => {
+                return Err(only_remote("--url-file", &spec));
+            }
+            _ => {}
+        }
+        Ok(Place { spec, remote })
+    }
+
+    /// The settings of an executor on other machines, if it is one.
+    fn remote_settings(&self, spec: &ExecutorSpec) -> Result<Option<AmqpSettings>, Failure> {
+        match spec {
+            ExecutorSpec::Amqp if !self.is_own(AMQP) => Ok(Some(AmqpSettings::default())),
+            ExecutorSpec::Alias(name) => match self.file.executors.get(name) {
+                Some(config) if self.is_remote(config) => {
+                    let settings = config.settings().map_err(|error| refused(spec, error))?;
+                    Ok(Some(settings))
+                }
+                _ => Ok(None),
+            },
+            _ => Ok(None),
+        }
+    }
+
+    fn is_own(&self, alias: &str) -> bool {
+        self.own.iter().any(|own| own == alias)
+    }
+
+    fn is_remote(&self, config: &ExecutorConfig) -> bool {
+        config.kind() == AMQP && !self.is_own(AMQP)
+    }
+
+    /// Builds the executor of a place, or connects to it.
     pub(crate) fn build(
         &self,
-        flag: Option<&str>,
+        place: Place,
+        args: &ExecutorArgs,
+        in_flight: InFlight,
+        registry: Registry,
+    ) -> Result<Chosen, Failure> {
+        match place.remote {
+            Some(settings) => self.connect(&place.spec, settings, args, in_flight),
+            None => self.build_pool(&place.spec, in_flight, registry),
+        }
+    }
+
+    fn connect(
+        &self,
+        spec: &ExecutorSpec,
+        mut settings: AmqpSettings,
+        args: &ExecutorArgs,
+        in_flight: InFlight,
+    ) -> Result<Chosen, Failure> {
+        let options = broker::find(&args.broker, &self.file)?;
+        logs::of_a_client();
+        let in_flight = in_flight.over_amqp();
+        settings.limit = settings.limit.max(in_flight.get());
+        let queue = settings.queue.clone();
+        let connecting = AmqpExecutor::builder(options).settings(settings).connect();
+        let executor = block_on(connecting)?;
+        if executor.status().workers == 0 {
+            tell(&format!("queue {queue:?} has no worker at the moment; its tasks wait for one"));
+        }
+        let (executor, spec) = (Arc::new(executor), spec.to_string());
+        Ok(Chosen { executor, in_flight, at_hand: 0, spec })
+    }
+
+    /// Builds an executor of this process.
+    pub(crate) fn build_pool(
+        &self,
+        spec: &ExecutorSpec,
         in_flight: InFlight,
         mut registry: Registry,
     ) -> Result<Chosen, Failure> {
         own_tasks::add(&mut registry).map_err(Failure::usage)?;
-        let text = flag.or(self.file.executor.as_deref()).unwrap_or(DEFAULT);
-        let spec = self.parse(text)?;
-        let config = self.config(&spec, in_flight)?;
-        let executor = self.build_config(&config, registry.into()).map_err(|error| {
-            Failure::usage(anyhow::Error::new(error).context(format!("executor {spec}")))
-        })?;
+        let config = self.config(spec, in_flight);
+        let executor = self.kinds.build(&config, registry.into());
+        let executor = executor.map_err(|error| refused(spec, error))?;
         let workers = executor.status().workers;
-        let in_flight = match in_flight {
-            InFlight::PoolSize => NonZeroUsize::new(workers).unwrap_or(NonZeroUsize::MIN),
-            InFlight::Tasks(tasks) | InFlight::Running(tasks) => tasks,
-        };
+        let in_flight = in_flight.of_pool(workers);
         let runs_one_each = matches!(spec, ExecutorSpec::Threads(_)) && workers <= in_flight.get();
         let at_hand = if runs_one_each { workers } else { 0 };
         Ok(Chosen { executor, in_flight, at_hand, spec: spec.to_string() })
@@ -86,22 +217,21 @@ impl Executors {
         ExecutorSpec::parse(text, &aliases).map_err(Failure::usage)
     }
 
-    /// Builds what a configuration describes.
-    pub(crate) fn build_config(
-        &self,
-        config: &ExecutorConfig,
-        registry: Arc<Registry>,
-    ) -> Result<Arc<dyn Executor>, BuildError> {
-        self.kinds.build(config, registry)
+    /// Finds out whether a configuration can be used, without a broker.
+    pub(crate) fn check(&self, config: &ExecutorConfig) -> Result<(), BuildError> {
+        if self.is_remote(config) {
+            return config.settings::<AmqpSettings>().map(drop);
+        }
+        self.kinds.build(config, Arc::default()).map(drop)
     }
 
-    fn config(&self, spec: &ExecutorSpec, in_flight: InFlight) -> Result<ExecutorConfig, Failure> {
-        let (limit, wanted) = match in_flight {
-            InFlight::PoolSize => (ROOM, None),
-            InFlight::Tasks(tasks) => (tasks.get().max(ROOM), None),
-            InFlight::Running(tasks) => (tasks.get().max(ROOM), Some(tasks)),
+    fn config(&self, spec: &ExecutorSpec, in_flight: InFlight) -> ExecutorConfig {
+        let limit = in_flight.limit();
+        let wanted = match in_flight {
+            InFlight::Running(tasks) => Some(tasks),
+            InFlight::PoolSize | InFlight::Usually(_) | InFlight::Tasks(_) => None,
         };
-        Ok(match spec {
+        match spec {
             ExecutorSpec::Inline => ExecutorConfig::new("inline", &Value::Null),
             ExecutorSpec::Threads(size) => {
                 let workers = size.or(wanted);
@@ -121,58 +251,19 @@ impl Executors {
                 Some(config) => config.clone(),
                 None => ExecutorConfig::new(name, &Value::Null),
             },
-            ExecutorSpec::Amqp => {
-                return Err(Failure::usage_message(format!(
-                    "executor {spec} is not in this build yet; \
-                     use inline, threads, processes, loops or background"
-                )));
-            }
-        })
+            ExecutorSpec::Amqp => ExecutorConfig::new(AMQP, &Value::Null),
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use outwork_local::Inline;
+fn refused(spec: &ExecutorSpec, error: BuildError) -> Failure {
+    Failure::usage(anyhow::Error::new(error).context(format!("executor {spec}")))
+}
 
-    use super::*;
-
-    fn executors(config: &str) -> Executors {
-        let mut own = ExecutorKinds::new();
-        own.add("mine", |_, registry| Ok(Arc::new(Inline::new(registry)))).unwrap();
-        Executors::new(toml::from_str(config).unwrap(), own)
-    }
-
-    #[track_caller]
-    fn check(config: &str, flag: Option<&str>, in_flight: InFlight, kind: &str, tasks: usize) {
-        let chosen = executors(config).build(flag, in_flight, Registry::new()).unwrap();
-        let got = (chosen.executor.config().kind().to_owned(), chosen.in_flight.get());
-        assert_eq!(got, (kind.to_owned(), tasks));
-    }
-
-    #[test]
-    fn the_flag_wins_over_the_configuration_and_that_over_the_default() {
-        let threads = executors("").build(None, InFlight::PoolSize, Registry::new()).unwrap();
-        assert_eq!(threads.executor.config().kind(), "thread-pool");
-        let config = "executor = 'x'\n[executors.x]\nkind = 'loops'\nsettings = { loops = 3 }";
-        check(config, None, InFlight::PoolSize, "event-loop-pool", 3);
-        check(config, Some("inline"), InFlight::PoolSize, "inline", 1);
-    }
-
-    #[test]
-    fn a_kind_of_the_users_own_is_a_name_and_a_kind_in_the_configuration() {
-        check("", Some("mine"), InFlight::PoolSize, "inline", 1);
-        check("[executors.x]\nkind = 'mine'", Some("x"), InFlight::PoolSize, "inline", 1);
-    }
-
-    #[test]
-    fn a_thread_pool_without_a_size_has_a_thread_for_each_that_is_to_run() {
-        let seven = NonZeroUsize::new(7).unwrap();
-        let workers = |flag, in_flight| {
-            let chosen = executors("").build(Some(flag), in_flight, Registry::new()).unwrap();
-            chosen.executor.status().workers
-        };
-        assert_eq!(workers("threads", InFlight::Running(seven)), 7);
-        assert_eq!(workers("threads:2", InFlight::Running(seven)), 2);
-    }
+/// A flag that would be ignored.
+fn only_remote(flag: &str, spec: &ExecutorSpec) -> Failure {
+    Failure::usage_message(format!(
+        "{flag} is for tasks on other machines, and executor {spec} runs them here: \
+         add --executor amqp, or leave {flag} out"
+    ))
 }

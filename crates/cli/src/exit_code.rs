@@ -2,11 +2,13 @@
 
 use std::process;
 
+use outwork_core::{Rejection, TaskError, TaskErrorKind};
+
 /// How `outwork` ends. Scripts rely on these numbers: none changes its meaning.
 ///
 /// With `--exit-count` the codes 1 to 101 are a count and nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "those of the broker come with its commands"))]
+#[cfg_attr(not(test), expect(dead_code, reason = "more come with the commands of the broker"))]
 pub(crate) enum ExitCode {
     /// 0: everything that was asked for is done.
     Success,
@@ -40,6 +42,11 @@ impl ExitCode {
         }
     }
 
+    /// The code after one task failed.
+    pub(crate) fn of_error(error: &TaskError) -> Self {
+        if is_not_allowed(error) { Self::Refused } else { Self::Failure }
+    }
+
     /// The number that the parent process sees.
     pub(crate) fn number(self) -> u8 {
         match self {
@@ -55,6 +62,14 @@ impl ExitCode {
             Self::Signalled(signal) => 128_u8.saturating_add(signal),
         }
     }
+}
+
+/// Whether a worker on another machine does not run such a thing.
+pub(crate) fn is_not_allowed(error: &TaskError) -> bool {
+    matches!(
+        error.kind(),
+        TaskErrorKind::Rejected(Rejection::ProgramNotAllowed { .. } | Rejection::UnknownTask)
+    )
 }
 
 impl From<ExitCode> for process::ExitCode {

@@ -2,6 +2,9 @@
 
 use std::io::{self, Write};
 
+use outwork_amqp::{ConnectError, ConnectErrorKind};
+use outwork_core::{SubmitError, SubmitErrorKind};
+
 use crate::{exit_code::ExitCode, output::OutputError};
 
 /// The signal that ends those who write to a pipe which nobody reads.
@@ -30,6 +33,26 @@ impl Failure {
         Self { code: ExitCode::Failure, error: error.into() }
     }
 
+    /// Somebody else refused: the broker, or a worker.
+    pub(crate) fn refused(error: impl Into<anyhow::Error>) -> Self {
+        Self { code: ExitCode::Refused, error: error.into() }
+    }
+
+    /// The broker cannot be reached, or not any more.
+    pub(crate) fn unreachable(error: impl Into<anyhow::Error>) -> Self {
+        Self { code: ExitCode::BrokerUnreachable, error: error.into() }
+    }
+
+    /// A task was not taken by an executor, which may be one on other machines.
+    pub(crate) fn not_submitted(error: SubmitError, is_remote: bool) -> Self {
+        use SubmitErrorKind as Kind;
+        match error.kind() {
+            Kind::InvalidOptions | Kind::TooLarge => Self::usage(error),
+            Kind::Infrastructure | Kind::Unconfirmed if is_remote => Self::unreachable(error),
+            _ => Self::failed(error),
+        }
+    }
+
     /// Says what is the matter, and gives the exit code.
     ///
     /// Nothing is said when the reader of our output has gone: that is how `| head -1` ends.
@@ -40,6 +63,23 @@ impl Failure {
                 tell(&format!("{:#}", self.error));
                 self.code
             }
+        }
+    }
+}
+
+/// The broker cannot be used. Its message has what the client library said, as far as that helps.
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        use ConnectErrorKind as Kind;
+        let message = anyhow::Error::msg(error.to_string());
+        match error.kind() {
+            Kind::InvalidUrl | Kind::TlsMissing | Kind::InvalidSetting => Self::usage(message),
+            Kind::AccessDenied
+            | Kind::VhostNotFound
+            | Kind::NotPermitted
+            | Kind::Missing
+            | Kind::Mismatch => Self::refused(message),
+            _ => Self::unreachable(message),
         }
     }
 }

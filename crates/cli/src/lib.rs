@@ -17,6 +17,7 @@
 
 mod app;
 mod args;
+mod broker;
 mod command_line;
 mod commands;
 mod config;
@@ -33,6 +34,7 @@ mod input;
 mod job_end;
 mod joblog;
 mod lines;
+mod logs;
 mod open_files;
 mod output;
 mod own_tasks;

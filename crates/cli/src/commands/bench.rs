@@ -1,6 +1,7 @@
 //! `outwork bench`: how fast an executor runs a task that does nothing.
 
 use std::{
+    num::NonZeroUsize,
     sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -13,12 +14,15 @@ use crate::{
     args::BenchArgs,
     demo::ECHO,
     executors::{Chosen, Executors, InFlight},
-    exit_code::ExitCode,
+    exit_code::{ExitCode, is_not_allowed},
     failure::Failure,
     output::Output,
     pump::{self, Next, Work},
     stopper::Stopper,
 };
+
+/// How many tasks are in flight on an executor of this process when nobody says.
+const USUAL: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
 /// Runs the tasks and writes how fast they were.
 pub(super) fn bench(
@@ -28,11 +32,9 @@ pub(super) fn bench(
     registry: Registry,
 ) -> Result<ExitCode, Failure> {
     let payload = Payload::encode(Codec::MessagePack, &"x".repeat(args.payload));
-    let chosen = executors.build(
-        args.executor.executor.as_deref(),
-        InFlight::Tasks(args.in_flight),
-        registry,
-    )?;
+    let in_flight = args.in_flight.map_or(InFlight::Usually(USUAL), InFlight::Tasks);
+    let place = executors.place(&args.executor)?;
+    let chosen = executors.build(place, &args.executor, in_flight, registry)?;
     let Chosen { executor, in_flight, spec, .. } = chosen;
     let mut echoes = Echoes {
         payload: payload.map_err(Failure::usage)?,
@@ -102,7 +104,10 @@ impl Work for Echoes {
 
     fn ended(&mut self, start: Instant, end: Result<Outcome, SubmitError>) -> Result<(), Failure> {
         let result = end.map_err(Failure::failed)?.into_result();
-        result.map_err(|error: TaskError| Failure::failed(error))?;
+        result.map_err(|error: TaskError| match is_not_allowed(&error) {
+            true => Failure::refused(error),
+            false => Failure::failed(error),
+        })?;
         self.latencies.push(start.elapsed());
         Ok(())
     }

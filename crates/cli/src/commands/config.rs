@@ -1,6 +1,6 @@
 //! `outwork config`: the configuration, shown, checked or started.
 
-use std::{fs::OpenOptions, io::Write, path::Path, sync::Arc};
+use std::{fs::OpenOptions, io::Write, path::Path};
 
 use outwork_core::ExecutorKinds;
 
@@ -44,7 +44,7 @@ fn check(output: &mut Output, named: Option<&Path>, kinds: ExecutorKinds) -> Res
     let file = ConfigFile::load(named)?;
     let executors = Executors::new(file.clone(), kinds);
     for (name, config) in &file.executors {
-        executors.build_config(config, Arc::default()).map_err(|error| {
+        executors.check(config).map_err(|error| {
             Failure::usage(anyhow::Error::new(error).context(format!("executor {name:?}")))
         })?;
     }

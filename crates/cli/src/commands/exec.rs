@@ -37,26 +37,24 @@ pub(super) fn exec(
 ) -> Result<ExitCode, Failure> {
     let mut config = ExecConfig::new(args, json)?;
     let mut output = Output::standard()?;
-    if let InFlight::Running(jobs) = config.in_flight {
-        config.in_flight = InFlight::Running(fitting(jobs, &mut output)?);
-    }
-    let chosen = executors.build(config.executor.as_deref(), config.in_flight, registry)?;
-    if let Some(notice) = config.source.terminal_notice() {
-        output.say(format_args!("{notice}, or --no-input for a single run"))?;
-    }
-    let records = Records::open(config.source.clone(), config.separator).map_err(Failure::usage)?;
+    let place = executors.place(&config.executor)?;
     if config.dry_run {
+        let records = open(&config, &mut output)?;
         return dry_run(config, records, output);
     }
-    let Chosen { executor, mut in_flight, at_hand, .. } = chosen;
-    let fits = fitting(in_flight, &mut output)?;
-    if fits < in_flight {
-        in_flight = fits;
-    } else if config.halt == HaltPolicy::Never {
-        // Otherwise what is at hand could start before we have heard of the failure that ends
-        // the run.
-        in_flight = in_flight.saturating_add(at_hand);
+    let is_remote = place.is_remote();
+    if is_remote {
+        config.travel();
+    } else if let InFlight::Running(jobs) = config.in_flight {
+        config.in_flight = InFlight::Running(fitting(jobs, &mut output)?);
     }
+    let chosen = executors.build(place, &config.executor, config.in_flight, registry)?;
+    let records = open(&config, &mut output)?;
+    let in_flight = match is_remote {
+        true => chosen.in_flight,
+        false => in_flight_here(&chosen, config.halt, &mut output)?,
+    };
+    let executor = chosen.executor;
     let stopper = Stopper::new(Arc::clone(&executor));
     let opened = std::mem::take(&mut config.records).open()?;
     let feed = Feed::start(records, READ_AHEAD).map_err(Failure::failed)?;
@@ -64,6 +62,28 @@ pub(super) fn exec(
     signal::handle(stopper.clone())?;
     pump::run(&mut runs, executor, in_flight, stopper)?;
     runs.finish()
+}
+
+/// Opens the input, and tells a person who has to type it.
+fn open(config: &ExecConfig, output: &mut Output) -> Result<Records, Failure> {
+    if let Some(notice) = config.source.terminal_notice() {
+        output.say(format_args!("{notice}, or --no-input for a single run"))?;
+    }
+    Records::open(config.source.clone(), config.separator).map_err(Failure::usage)
+}
+
+/// How many runs to have in flight on this machine.
+fn in_flight_here(
+    chosen: &Chosen,
+    halt: HaltPolicy,
+    output: &mut Output,
+) -> Result<NonZeroUsize, Failure> {
+    let fits = fitting(chosen.in_flight, output)?;
+    Ok(match halt {
+        // What is at hand could start before we have heard of the failure that ends the run.
+        HaltPolicy::Never if fits == chosen.in_flight => fits.saturating_add(chosen.at_hand),
+        _ => fits,
+    })
 }
 
 /// So many runs at once as there may be files open for.

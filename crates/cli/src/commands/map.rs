@@ -2,7 +2,7 @@
 
 mod mapping;
 
-use std::sync::Arc;
+use std::{num::NonZeroUsize, sync::Arc};
 
 use outwork_core::Registry;
 
@@ -20,6 +20,9 @@ use crate::{
     stopper::Stopper,
 };
 
+/// How many tasks are in flight on an executor of this process when nobody says.
+const USUAL: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+
 /// How many pieces of input are read ahead of the tasks.
 const READ_AHEAD: usize = 2;
 
@@ -29,10 +32,11 @@ pub(super) fn map(
     executors: &Executors,
     registry: Registry,
 ) -> Result<ExitCode, Failure> {
-    let name = super::run::find(&registry, &args.task)?;
-    let spec = args.executor.executor.as_deref();
+    let place = executors.place(&args.executor)?;
+    let name = super::run::find(&registry, &args.task, &place)?;
+    let in_flight = args.jobs.map_or(InFlight::Usually(USUAL), InFlight::Tasks);
     let Chosen { executor, in_flight, .. } =
-        executors.build(spec, InFlight::Tasks(args.jobs), registry)?;
+        executors.build(place, &args.executor, in_flight, registry)?;
     let source = Source::from_arg_file(args.arg_file);
     let mut output = Output::standard()?;
     if let Some(notice) = source.terminal_notice() {
@@ -44,9 +48,6 @@ pub(super) fn map(
     signal::handle(stopper.clone())?;
     let mut mapping = Mapping::new(name, feed, output, !args.unordered);
     pump::run(&mut mapping, executor, in_flight, stopper.clone())?;
-    let failed = mapping.finish()?;
-    Ok(match stopper.signal() {
-        Some(signal) => ExitCode::Signalled(signal),
-        None => ExitCode::of_failures(failed, false),
-    })
+    let code = mapping.finish()?;
+    Ok(stopper.signal().map_or(code, ExitCode::Signalled))
 }

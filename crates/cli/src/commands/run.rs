@@ -3,15 +3,14 @@
 use std::{num::NonZeroUsize, sync::Arc};
 
 use outwork_core::{
-    Codec, Executor, Outcome, Payload, Registry, Task, TaskError, TaskErrorKind, TaskName,
-    blocking::block_on,
+    Codec, Outcome, Payload, Registry, Task, TaskError, TaskErrorKind, TaskName, blocking::block_on,
 };
 use serde_json::{Value, json};
 
 use crate::{
     args::RunArgs,
     error_json::error_json,
-    executors::{Chosen, Executors, InFlight},
+    executors::{Chosen, Executors, InFlight, Place},
     exit_code::ExitCode,
     failure::Failure,
     output::Output,
@@ -27,13 +26,15 @@ pub(super) fn run(
     executors: &Executors,
     registry: Registry,
 ) -> Result<ExitCode, Failure> {
-    let task = Task::new(find(&registry, &args.task)?, argument(&args.argument)?);
+    let place = executors.place(&args.executor)?;
+    let is_remote = place.is_remote();
+    let task = Task::new(find(&registry, &args.task, &place)?, argument(&args.argument)?);
     let one = InFlight::Tasks(NonZeroUsize::MIN);
-    let spec = args.executor.executor.as_deref();
-    let Chosen { executor, .. } = executors.build(spec, one, registry)?;
+    let Chosen { executor, .. } = executors.build(place, &args.executor, one, registry)?;
     let stopper = Stopper::new(Arc::clone(&executor));
     signal::handle(stopper.clone())?;
-    let outcome = outcome(&*executor, task)?;
+    let outcome = block_on(async { Ok(executor.submit(task).await?.await) });
+    let outcome = outcome.map_err(|refused| Failure::not_submitted(refused, is_remote))?;
     let mut output = Output::standard()?;
     // Its result is the data; what it wrote on the way is talk.
     for captured in [outcome.stdout(), outcome.stderr()] {
@@ -47,8 +48,11 @@ pub(super) fn run(
     Ok(stopper.signal().map_or(code, ExitCode::Signalled))
 }
 
-/// The name of a registered task.
-pub(super) fn find(registry: &Registry, name: &str) -> Result<TaskName, Failure> {
+/// The name of a task, which has to be registered unless it runs on other machines.
+pub(super) fn find(registry: &Registry, name: &str, place: &Place) -> Result<TaskName, Failure> {
+    if place.is_remote() {
+        return TaskName::new(name).map_err(Failure::usage);
+    }
     Ok(registry.find(name).map_err(Failure::usage)?.name().clone())
 }
 
@@ -60,11 +64,6 @@ fn argument(text: &str) -> Result<Payload, Failure> {
              as in '\"text\"'"
         ))),
     }
-}
-
-fn outcome(executor: &dyn Executor, task: Task) -> Result<Outcome, Failure> {
-    block_on(async { Ok(executor.submit(task).await?.await) })
-        .map_err(|refused: outwork_core::SubmitError| Failure::failed(refused))
 }
 
 fn result_of(outcome: &Outcome) -> Result<Vec<u8>, TaskError> {
@@ -98,5 +97,5 @@ fn show_error(
         output.data(format!("{}\n", json!({ "error": error_json(error) })).as_bytes())?;
     }
     output.say(format_args!("task {task} ({}): {error}", error.kind().name()))?;
-    Ok(ExitCode::Failure)
+    Ok(ExitCode::of_error(error))
 }

@@ -8,7 +8,9 @@ use std::{
 use outwork_core::{Captured, Outcome, Rejection, SubmitError, TaskErrorKind};
 use serde_json::{Map, Value, json};
 
-use crate::{command_line::CommandLine, error_json::error_json, job_end::JobEnd};
+use crate::{
+    command_line::CommandLine, error_json::error_json, exit_code::is_not_allowed, job_end::JobEnd,
+};
 
 /// What is known of a run that ended.
 pub(super) struct Ending {
@@ -18,6 +20,8 @@ pub(super) struct Ending {
     /// When its last attempt began, `None` when none did.
     pub(super) started: Option<SystemTime>,
     pub(super) run_time: Duration,
+    /// A worker on another machine does not run such a thing.
+    pub(super) not_allowed: bool,
     attempts: u32,
     /// What the program itself cannot have said.
     pub(super) message: Option<String>,
@@ -35,6 +39,7 @@ impl Ending {
             stderr: Captured::default(),
             started: None,
             run_time: Duration::ZERO,
+            not_allowed: false,
             attempts: 0,
             error: Some(Map::from_iter([
                 ("kind".to_owned(), "rejected".into()),
@@ -59,6 +64,7 @@ impl Ending {
             stderr: outcome.stderr(),
             started: timings.started_at(),
             run_time: timings.run_time().unwrap_or_default(),
+            not_allowed: error.is_some_and(is_not_allowed),
             attempts: outcome.attempts(),
             message: match kind {
                 // A program that fails says why itself.
@@ -117,7 +123,9 @@ fn job_end(kind: &TaskErrorKind) -> JobEnd {
         TaskErrorKind::Exited { code } => JobEnd::Exited(*code),
         TaskErrorKind::Signalled { signal } => JobEnd::Signalled(*signal),
         TaskErrorKind::TimedOut { .. } => JobEnd::TimedOut,
-        TaskErrorKind::Rejected(Rejection::ProgramNotExecutable { .. }) => JobEnd::Exited(126),
+        TaskErrorKind::Rejected(
+            Rejection::ProgramNotExecutable { .. } | Rejection::ProgramNotAllowed { .. },
+        ) => JobEnd::Exited(126),
         TaskErrorKind::Rejected(Rejection::ProgramNotFound { .. }) => JobEnd::Exited(127),
         _ => JobEnd::WithoutStatus,
     }

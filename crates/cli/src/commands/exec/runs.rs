@@ -46,6 +46,8 @@ pub(super) struct Runs {
     /// How many runs there were so far, those that were passed over not counted.
     count: u64,
     cancelled: u64,
+    /// A worker on another machine does not allow the program.
+    not_allowed: bool,
     input_error: Option<InputError>,
 }
 
@@ -95,6 +97,7 @@ impl Runs {
             large: 0,
             count: 0,
             cancelled: 0,
+            not_allowed: false,
             input_error: None,
         })
     }
@@ -111,6 +114,7 @@ impl Runs {
         }
         Ok(match self.stopper.signal() {
             Some(signal) => ExitCode::Signalled(signal),
+            None if self.not_allowed && !self.config.exit_count => ExitCode::Refused,
             None => ExitCode::of_failures(self.halt.failed(), self.config.exit_count),
         })
     }
@@ -175,6 +179,7 @@ impl Runs {
         let succeeded = ending.end.is_success();
         self.progress.ended(succeeded);
         self.cancelled += u64::from(ending.cancelled);
+        self.not_allowed |= ending.not_allowed;
         if succeeded {
             return;
         }

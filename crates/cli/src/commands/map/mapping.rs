@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     error_json::error_json,
+    exit_code::{ExitCode, is_not_allowed},
     failure::Failure,
     feed::Feed,
     input::InputError,
@@ -42,6 +43,8 @@ pub(super) struct Mapping {
     /// Lines read so far.
     lines: u64,
     failed: u64,
+    /// A worker on another machine does not know or allow the task.
+    not_allowed: bool,
     input_error: Option<InputError>,
     /// A line of output in the making.
     buffer: Vec<u8>,
@@ -67,17 +70,19 @@ impl Mapping {
             turn: 0,
             lines: 0,
             failed: 0,
+            not_allowed: false,
             input_error: None,
             buffer: Vec::new(),
         }
     }
 
-    /// How many tasks failed.
-    pub(super) fn finish(mut self) -> Result<u64, Failure> {
+    /// How the whole went.
+    pub(super) fn finish(mut self) -> Result<ExitCode, Failure> {
         self.output.flush()?;
         match self.input_error {
             Some(error) => Err(Failure::failed(error)),
-            None => Ok(self.failed),
+            None if self.not_allowed => Ok(ExitCode::Refused),
+            None => Ok(ExitCode::of_failures(self.failed, false)),
         }
     }
 
@@ -109,6 +114,7 @@ impl Mapping {
     fn done(&mut self, index: u64, result: Result<Payload, TaskError>) -> Result<(), Failure> {
         let ended = result.map_err(|error| {
             self.failed += 1;
+            self.not_allowed |= is_not_allowed(&error);
             let mut object = error_json(&error);
             object.insert("line".to_owned(), (index + 1).into());
             Box::new(object)
