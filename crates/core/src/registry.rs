@@ -1,6 +1,6 @@
 //! [`Registry`]: which names there are, and the code behind them.
 
-use std::{any::type_name, collections::HashMap, future::Future, sync::Arc};
+use std::{any::type_name, collections::BTreeMap, future::Future, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -25,7 +25,8 @@ use crate::{
 /// ```
 #[derive(Debug, Default)]
 pub struct Registry {
-    tasks: HashMap<String, Arc<Registered>>,
+    /// Compared with few names, which is cheaper than to hash one.
+    tasks: BTreeMap<String, Arc<Registered>>,
 }
 
 /// One registered task.
@@ -197,9 +198,7 @@ impl Registry {
 
     /// All tasks in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = &Registered> + Clone {
-        let mut tasks: Vec<_> = self.tasks.values().map(|task| &**task).collect();
-        tasks.sort_by(|a, b| a.name.as_str().cmp(b.name.as_str()));
-        tasks.into_iter()
+        self.tasks.values().map(|task| &**task)
     }
 
     /// How many tasks there are.
