@@ -33,7 +33,7 @@ impl Space {
 }
 
 pub(crate) fn fresh_name() -> String {
-    format!("t{}", uuid::Uuid::now_v7().simple())
+    format!("t{}", uuid::Uuid::new_v4().simple())
 }
 
 /// What makes virtual hosts, in the broker's own language: one call for all of them.
