@@ -12,8 +12,9 @@ use std::{
 };
 
 use outwork_core::{
-    Batch, BoxError, Cancel, EventFilter, Executor, ExecutorExt, Phase, Registry, RetryPolicy,
-    Shutdown, State, SubmitErrorKind, TaskDef, TaskErrorKind, TaskHandle, TaskId, TaskOptions,
+    Batch, BoxError, Cancel, Codec, EventFilter, Executor, ExecutorExt, Handler, Payload, Phase,
+    RegisterError, Registry, RetryPolicy, Shutdown, State, SubmitErrorKind, Task, TaskDef,
+    TaskErrorKind, TaskHandle, TaskId, TaskName, TaskOptions,
     blocking::{block_on, block_on_for},
 };
 use outwork_local::{Inline, ThreadPool};
@@ -42,6 +43,25 @@ fn telling() -> (Inline, mpsc::Receiver<ThreadId>) {
         }
     });
     (Inline::new(registry), told)
+}
+
+#[test]
+fn a_handler_whose_name_is_known_only_at_run_time_takes_and_gives_bytes() {
+    let backwards = Handler::Sync(Arc::new(|_, payload| {
+        let bytes: Vec<u8> = payload.bytes().iter().rev().copied().collect();
+        Ok(Payload::new(payload.codec(), bytes))
+    }));
+    let mut registry = Registry::new();
+    registry.register_raw("at.run-time", backwards.clone()).unwrap();
+    let taken = registry.register_raw("at.run-time", backwards.clone()).unwrap_err();
+    assert!(matches!(taken, RegisterError::Duplicate(_)), "{taken}");
+    let nameless = registry.register_raw("", backwards).unwrap_err();
+    assert!(matches!(nameless, RegisterError::InvalidName(_)), "{nameless}");
+
+    let name = TaskName::new("at.run-time").unwrap();
+    let task = Task::new(name, Payload::new(Codec::Json, "[1, 2]"));
+    let result = outcome(submit(&Inline::new(registry), task)).into_result().unwrap();
+    assert_eq!(result, Payload::new(Codec::Json, "]2 ,1["));
 }
 
 #[test]
