@@ -16,6 +16,8 @@ use crate::{BuildError, OsBytes};
 pub struct CommandSpec {
     #[serde(deserialize_with = "non_empty")]
     program: OsBytes,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    arg0: Option<OsBytes>,
     #[serde(default)]
     args: Vec<OsBytes>,
     #[serde(default)]
@@ -67,6 +69,7 @@ impl CommandSpec {
         check(&program)?;
         Ok(Self {
             program,
+            arg0: None,
             args: Vec::new(),
             cwd: None,
             clear_env: false,
@@ -80,12 +83,21 @@ impl CommandSpec {
     pub fn shell(line: impl Into<OsBytes>) -> Self {
         Self {
             program: "/bin/sh".into(),
+            arg0: None,
             args: vec!["-c".into(), line.into()],
             cwd: None,
             clear_env: false,
             env: Vec::new(),
             stdin: None,
         }
+    }
+
+    /// Sets what the program is told to be called, and shows in its messages; otherwise it is
+    /// the program as it was given.
+    #[must_use]
+    pub fn arg0(mut self, name: impl Into<OsBytes>) -> Self {
+        self.arg0 = Some(name.into());
+        self
     }
 
     /// Adds an argument.
@@ -142,6 +154,12 @@ impl CommandSpec {
     #[must_use]
     pub const fn program(&self) -> &OsBytes {
         &self.program
+    }
+
+    /// What the program is told to be called.
+    #[must_use]
+    pub fn name(&self) -> &OsBytes {
+        self.arg0.as_ref().unwrap_or(&self.program)
     }
 
     /// The arguments.

@@ -46,6 +46,13 @@ impl Task {
         self
     }
 
+    /// Gives the task other arguments.
+    #[must_use]
+    pub fn with_payload(mut self, payload: Payload) -> Self {
+        self.payload = payload;
+        self
+    }
+
     /// Says how the task is to be run. Tasks that are run alike can share their options.
     #[must_use]
     pub fn with_options(mut self, options: impl Into<Arc<TaskOptions>>) -> Self {

@@ -69,6 +69,38 @@ impl Captured {
         self.len == 0
     }
 
+    /// How many of the bytes are here, and not in a file of the caller's.
+    #[must_use]
+    pub const fn kept(&self) -> u64 {
+        match &self.place {
+            Place::Memory(_) | Place::Disk(_) => self.len,
+            Place::Elsewhere => 0,
+        }
+    }
+
+    /// At most `max` bytes from the beginning, and as many from the end, without having the rest
+    /// in memory. They overlap when there are less than twice as many.
+    ///
+    /// # Errors
+    ///
+    /// When the unlinked file cannot be read.
+    pub fn ends(&self, max: usize) -> io::Result<(Bytes, Bytes)> {
+        match &self.place {
+            Place::Memory(bytes) => {
+                let max = max.min(bytes.len());
+                Ok((bytes.slice(..max), bytes.slice(bytes.len() - max..)))
+            }
+            Place::Elsewhere => Ok((Bytes::new(), Bytes::new())),
+            Place::Disk(file) => {
+                let mut file = lock(file);
+                let mut head = Vec::new();
+                file.seek(SeekFrom::Start(0))?;
+                (&mut *file).take(max as u64).read_to_end(&mut head)?;
+                Ok((head.into(), self.read_tail(&mut file, max).into()))
+            }
+        }
+    }
+
     /// All bytes; none when they went to a file of the caller's.
     ///
     /// # Errors

@@ -135,6 +135,9 @@ mod tests {
         let (captured, over) = sink.close();
         assert_eq!((captured.len(), over), (1100, None));
         assert_eq!(&captured.bytes().unwrap()[1088..], b"9\xff0123456789".as_slice());
+        let ends = captured.ends(3).unwrap();
+        assert_eq!((&ends.0[..], &ends.1[..]), (&b"\xff01"[..], &b"789"[..]));
+        assert_eq!((captured.ends(2000).unwrap().0.len(), captured.kept()), (1100, 1100));
     }
 
     #[test]

@@ -104,7 +104,7 @@ async fn pause(ctx: &TaskContext) -> Result<(), TaskError> {
 fn command(spec: &CommandSpec, path: &Path) -> io::Result<Command> {
     let mut command = Command::new(path);
     command
-        .arg0(OsStr::from_bytes(spec.program().as_bytes()))
+        .arg0(OsStr::from_bytes(spec.name().as_bytes()))
         .args(spec.arguments().iter().map(|arg| OsStr::from_bytes(arg.as_bytes())))
         .process_group(0)
         .stdin(if spec.input().is_some() { Stdio::piped() } else { null()? });
