@@ -16,6 +16,7 @@ fn what_is_given_back_at_the_end_of_a_drain_is_run_by_another_worker() {
     let queued = block_on(client.submit(ECHO.task(&"queued".to_owned()).unwrap())).unwrap();
     let report = block_on(worker.drain(Duration::from_millis(300)));
     assert!(report.given_back >= 1, "{report:?}");
+    assert_eq!(report.interrupted, 1, "{report:?}");
     drop(worker);
     let other = place.worker(2);
     until("it runs there", || other.status().running == 1);

@@ -16,7 +16,7 @@ pub(crate) use error::WireError;
 pub(crate) use event::RemoteEvent;
 pub(crate) use headers::{Kind, Sender, headers_of};
 pub(crate) use job::JobRecord;
-pub(crate) use result::{ResultMessage, encode_result};
+pub(crate) use result::{ResultMessage, encode_result, output_len};
 pub(crate) use task::TaskMessage;
 
 use bytes::Bytes;

@@ -51,14 +51,24 @@ pub(crate) fn encode_result(
         .sender(sender)
         .properties(envelope.id)
         .with_type(ShortString::try_new(envelope.name.as_str()).unwrap_or_default());
+    // Looked at first, because what does not fit may not fit into memory either.
+    let output = output_len(outcome);
+    if output > limit as u64 {
+        return Ok((properties, write(&without_excess(outcome, output, limit))?));
+    }
     let body = write(outcome)?;
     if body.len() <= limit {
         return Ok((properties, body));
     }
-    Ok((properties, write(&without_excess(outcome, body.len(), limit))?))
+    Ok((properties, write(&without_excess(outcome, body.len() as u64, limit))?))
 }
 
-fn without_excess(outcome: &Outcome, size: usize, limit: usize) -> Outcome {
+/// How many bytes of output an outcome would carry along.
+pub(crate) fn output_len(outcome: &Outcome) -> u64 {
+    outcome.outputs().iter().map(|output| output.stdout.kept() + output.stderr.kept()).sum()
+}
+
+fn without_excess(outcome: &Outcome, size: u64, limit: usize) -> Outcome {
     let kind = TaskErrorKind::OutputTooLarge { limit: limit as u64 };
     let message =
         format!("the result and the output have {size} bytes, and at most {limit} can be sent");
@@ -82,12 +92,10 @@ fn without_excess(outcome: &Outcome, size: usize, limit: usize) -> Outcome {
 
 /// The beginning and the end of a stream.
 fn ends(captured: &Captured) -> Captured {
-    let Ok(bytes) = captured.bytes() else { return Captured::default() };
-    if bytes.len() <= 2 * KEPT {
-        return Captured::from_bytes(bytes);
-    }
-    let left_out = bytes.len() - 2 * KEPT;
+    let Some(left_out) = captured.kept().checked_sub(2 * KEPT as u64) else {
+        return captured.clone();
+    };
+    let Ok((head, tail)) = captured.ends(KEPT) else { return Captured::default() };
     let mark = format!("\n[... {left_out} bytes left out ...]\n");
-    let kept = [&bytes[..KEPT], mark.as_bytes(), &bytes[bytes.len() - KEPT..]].concat();
-    Captured::from_bytes(kept)
+    Captured::from_bytes([&head, mark.as_bytes(), &tail].concat())
 }

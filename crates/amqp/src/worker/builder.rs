@@ -1,14 +1,14 @@
 //! [`AmqpWorkerBuilder`]: the settings of a worker.
 
-use std::{num::NonZeroU16, sync::Arc, time::Duration};
+use std::{fmt, num::NonZeroU16, sync::Arc, time::Duration};
 
 use lapin::Connection;
-use outwork_core::{EventFilter, Executor, TaskId};
+use outwork_core::{EventFilter, Executor, Task, TaskError, TaskId};
 use tokio::sync::mpsc;
 
 use super::{
     AmqpWorker,
-    desk::{Desk, Setup},
+    desk::{Desk, Gate, Setup},
     fetch::Fetching,
     pace::Pace,
     session::WorkerSession,
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The settings of an [`AmqpWorker`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[must_use = "a worker works once it is started"]
 pub struct AmqpWorkerBuilder {
     options: ConnectOptions,
@@ -31,6 +31,7 @@ pub struct AmqpWorkerBuilder {
     kind: QueueKind,
     prefetch: Option<NonZeroU16>,
     name: Option<String>,
+    gate: Gate,
 }
 
 /// How far the reader of the pool's events may be behind.
@@ -43,7 +44,8 @@ const READY: Duration = Duration::from_secs(150);
 impl AmqpWorkerBuilder {
     pub(super) fn new(options: ConnectOptions, executor: Arc<dyn Executor>) -> Self {
         let (queues, kind) = (Vec::new(), QueueKind::default());
-        Self { options, executor, queues, kind, prefetch: None, name: None }
+        let gate: Gate = Arc::new(Ok);
+        Self { options, executor, queues, kind, prefetch: None, name: None, gate }
     }
 
     /// Adds a queue; without any it is the one named `outwork`.
@@ -68,6 +70,16 @@ impl AmqpWorkerBuilder {
     /// Sets the name in outcomes and logs; the name of the host if not set.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
+        self
+    }
+
+    /// Sets what every task has to pass before the executor gets it, in the form that it comes
+    /// out with. A task that is refused ends with that error, and is not tried again.
+    pub fn admit(
+        mut self,
+        gate: impl Fn(Task) -> Result<Task, TaskError> + Send + Sync + 'static,
+    ) -> Self {
+        self.gate = Arc::new(gate);
         self
     }
 
@@ -96,7 +108,7 @@ impl AmqpWorkerBuilder {
     }
 
     async fn start_on(self, runtime: Runtime) -> Result<AmqpWorker, ConnectError> {
-        let Self { options, executor, queues, kind, prefetch, name } = self;
+        let Self { options, executor, queues, kind, prefetch, name, gate } = self;
         let (publishing, consuming) = connect(&options).await?;
         declare_worker(&options, &publishing, &queues, kind).await?;
         let sender =
@@ -107,7 +119,8 @@ impl AmqpWorkerBuilder {
             EventFilter::all().capacity(EVENTS.try_into().unwrap_or(std::num::NonZeroUsize::MIN));
         let events = executor.events(events);
         let (sync, synced) = mpsc::unbounded_channel();
-        let setup = Setup { options: options.clone(), executor, publisher, sender, queues, pace };
+        let setup =
+            Setup { options: options.clone(), executor, gate, publisher, sender, queues, pace };
         let desk = Desk::new(setup, sync);
         runtime.spawn(watch(Arc::clone(&desk), events, synced));
         let link = Arc::new(Link::new(Role::Consume));
@@ -126,6 +139,16 @@ impl AmqpWorkerBuilder {
             Ok(Ok(Err(error))) => Err(error),
             Ok(Err(_)) | Err(_) => Err(ConnectError::timed_out(url, "the first consume", READY)),
         }
+    }
+}
+
+impl fmt::Debug for AmqpWorkerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AmqpWorkerBuilder")
+            .field("options", &self.options)
+            .field("executor", &self.executor)
+            .field("queues", &self.queues)
+            .finish_non_exhaustive()
     }
 }
 

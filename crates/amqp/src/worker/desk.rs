@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -9,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use outwork_core::{Executor, TaskId};
+use outwork_core::{Executor, Task, TaskError, TaskId};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::{
@@ -26,11 +27,14 @@ use crate::{
     wire::{Envelope, Running, Sender, Tombstone},
 };
 
+/// What every task has to pass before the executor gets it.
+pub(super) type Gate = Arc<dyn Fn(Task) -> Result<Task, TaskError> + Send + Sync>;
+
 /// What all parts of a worker share.
-#[derive(Debug)]
 pub(super) struct Desk {
     pub(super) options: ConnectOptions,
     pub(super) executor: Arc<dyn Executor>,
+    pub(super) gate: Gate,
     pub(super) publisher: Publisher,
     pub(super) sender: Sender,
     pub(super) queues: Vec<QueueName>,
@@ -56,6 +60,8 @@ pub(super) struct Counters {
     pub(super) retried: AtomicU64,
     pub(super) dead: AtomicU64,
     pub(super) given_back: AtomicU64,
+    /// Of these, the ones that were made to stop for it.
+    pub(super) interrupted: AtomicU64,
     pub(super) copies: AtomicU64,
     pub(super) dropped_results: AtomicU64,
 }
@@ -68,10 +74,10 @@ pub(super) fn count(counter: &AtomicU64) {
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// What the desk needs to be made.
-#[derive(Debug)]
 pub(super) struct Setup {
     pub(super) options: ConnectOptions,
     pub(super) executor: Arc<dyn Executor>,
+    pub(super) gate: Gate,
     pub(super) publisher: Publisher,
     pub(super) sender: Sender,
     pub(super) queues: Vec<QueueName>,
@@ -80,10 +86,11 @@ pub(super) struct Setup {
 
 impl Desk {
     pub(super) fn new(setup: Setup, sync: mpsc::UnboundedSender<oneshot::Sender<()>>) -> Arc<Self> {
-        let Setup { options, executor, publisher, sender, queues, pace } = setup;
+        let Setup { options, executor, gate, publisher, sender, queues, pace } = setup;
         Arc::new(Self {
             options,
             executor,
+            gate,
             publisher,
             sender,
             queues,
@@ -273,6 +280,12 @@ impl Desk {
                 published => return published,
             }
         }
+    }
+}
+
+impl fmt::Debug for Desk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Desk").field("sender", &self.sender).finish_non_exhaustive()
     }
 }
 

@@ -14,6 +14,8 @@ use super::{
 pub struct DrainReport {
     /// Tasks that were given back, so that other workers run them.
     pub given_back: u64,
+    /// Of these, the ones that ran at the deadline and were made to stop.
+    pub interrupted: u64,
     /// Of these, the ones whose bodies did not stop in time and may still run here.
     pub abandoned: usize,
 }
@@ -36,8 +38,9 @@ pub(super) async fn drain(worker: &AmqpWorker, deadline: Duration) -> DrainRepor
         // What was acknowledged is written; only the goodbye may be missing.
         let _ = tokio::time::timeout(LAST_WORDS, said).await;
         let given_back = desk.counters.given_back.load(Ordering::Relaxed);
+        let interrupted = desk.counters.interrupted.load(Ordering::Relaxed);
         // Nobody may be waiting any more.
-        let _ = send.send(DrainReport { given_back, abandoned });
+        let _ = send.send(DrainReport { given_back, interrupted, abandoned });
     });
     receive.await.unwrap_or_default()
 }

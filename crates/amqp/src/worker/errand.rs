@@ -73,12 +73,19 @@ fn is_expired(hand: &Hand) -> bool {
 }
 
 fn never_ran(hand: &Hand, kind: TaskErrorKind, message: &str) -> Ending {
-    let report = Report { attempts: hand.envelope.failures, ..Report::default() };
-    Ending::Ended(Outcome::new(Err(TaskError::new(kind, message)), report))
+    Ending::Ended(Outcome::new(Err(TaskError::new(kind, message)), unstarted(hand)))
+}
+
+/// What there is to report of an attempt that did not begin.
+fn unstarted(hand: &Hand) -> Report {
+    Report { attempts: hand.envelope.failures, ..Report::default() }
 }
 
 async fn run_in_pool(desk: &Arc<Desk>, hand: &Arc<Hand>) -> Ending {
-    let mut task = hand.task.clone().single_attempt();
+    let mut task = match (desk.gate)(hand.task.clone().single_attempt()) {
+        Ok(task) => task,
+        Err(error) => return Ending::Ended(Outcome::new(Err(error.permanent()), unstarted(hand))),
+    };
     let handle = loop {
         match desk.executor.submit(task).await {
             Ok(handle) => break handle,

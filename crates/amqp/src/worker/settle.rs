@@ -14,7 +14,7 @@ use crate::{
     lock::lock,
     publisher::{Outgoing, PublishErrorKind},
     topology::Rung,
-    wire::{Envelope, JobRecord, Millis, RemoteEvent, encode_result, now},
+    wire::{Envelope, JobRecord, Millis, RemoteEvent, encode_result, now, output_len},
 };
 
 /// Publishes what follows from the end of an attempt, and then acknowledges.
@@ -62,6 +62,11 @@ fn cancelled_after(last: TaskError) -> TaskError {
     error
 }
 
+/// All that is logged of an error by default: its words may repeat arguments.
+fn kind(error: &TaskError) -> &'static str {
+    error.kind().name()
+}
+
 async fn retry(
     desk: &Desk,
     hand: &Hand,
@@ -71,8 +76,9 @@ async fn retry(
 ) -> bool {
     tracing::info!(
         task_id = %hand.envelope.id, task_name = %hand.envelope.name, attempt = hand.attempt(),
-        ?delay, %error, "retrying"
+        ?delay, error = kind(&error), "retrying"
     );
+    tracing::debug!(task_id = %hand.envelope.id, %error, "retrying");
     announce_made_up(hand, outcome);
     let last_only = hand.task.options().last_output_only;
     let output = outcome.outputs().last().filter(|_| !last_only).cloned();
@@ -117,6 +123,9 @@ async fn give_back(desk: &Desk, hand: &Hand) -> bool {
     if sent {
         tracing::info!(task_id = %hand.envelope.id, task_name = %hand.envelope.name, "given back");
         count(&desk.counters.given_back);
+        if hand.started().is_some() {
+            count(&desk.counters.interrupted);
+        }
         // It is the same attempt that comes again, perhaps to this very worker.
         lock(&desk.settled).forget(&hand.key());
         sent_too_late_to_cancel(desk, hand, hand.envelope.failures, None).await;
@@ -151,7 +160,10 @@ async fn finish(desk: &Desk, hand: &Hand, outcome: Outcome) -> bool {
     let envelope = &hand.envelope;
     tracing::info!(
         task_id = %envelope.id, task_name = %envelope.name, attempt = hand.attempt(),
-        state = %outcome.state(), error = outcome.error().map(tracing::field::display), "finished"
+        state = %outcome.state(), error = outcome.error().map(kind), "finished"
+    );
+    tracing::debug!(
+        task_id = %envelope.id, error = outcome.error().map(tracing::field::display), "finished"
     );
     hand.close(Held::Ending);
     desk.send_outbox(hand).await;
@@ -230,10 +242,14 @@ pub(super) async fn record(
         outcome,
     };
     let limit = desk.options.payload_limit();
-    let mut encoded = record(outcome.clone()).encode();
-    if encoded.as_ref().is_ok_and(|(_, body)| body.len() > limit) {
-        encoded = record(outcome.map(|outcome| without_output(&outcome, limit))).encode();
-    }
+    let fits = outcome.as_ref().is_none_or(|outcome| output_len(outcome) <= limit as u64);
+    let whole = fits.then(|| record(outcome.clone()).encode());
+    let encoded = match whole {
+        Some(Ok((_, body))) if body.len() > limit => None,
+        whole => whole,
+    };
+    let encoded = encoded
+        .unwrap_or_else(|| record(outcome.map(|outcome| without_output(&outcome, limit))).encode());
     match encoded {
         Ok((properties, body)) => {
             let exchange = desk.options.names().log_exchange();
