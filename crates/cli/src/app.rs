@@ -4,7 +4,7 @@ use std::process;
 
 use outwork_core::{ExecutorKinds, Registry};
 
-use crate::{args, commands, exit_code::ExitCode, failure::Failure, own_tasks};
+use crate::{args, commands, demo::demo_tasks, exit_code::ExitCode, failure::Failure, own_tasks};
 
 /// The command line: every command of `outwork`, with these tasks and executors.
 ///
@@ -15,12 +15,20 @@ use crate::{args, commands, exit_code::ExitCode, failure::Failure, own_tasks};
 pub struct App {
     pub(crate) registry: Registry,
     pub(crate) kinds: ExecutorKinds,
+    /// The tasks are the demo tasks.
+    pub(crate) is_stock: bool,
 }
 
 impl App {
     /// A command line with these tasks, on the executors of `outwork-local`.
     pub fn new(registry: Registry) -> Self {
-        Self { registry, kinds: ExecutorKinds::new() }
+        Self { registry, kinds: ExecutorKinds::new(), is_stock: false }
+    }
+
+    /// The stock command line, with the demo tasks: `demo.echo`, `demo.sleep`, `demo.fail`,
+    /// `demo.panic`, `demo.spin`, `demo.alloc` and `demo.abort`.
+    pub fn stock() -> Self {
+        Self { is_stock: true, ..Self::new(demo_tasks()) }
     }
 
     /// Adds executors of your own: each alias is a name for `--executor` and a `kind` in the

@@ -1,13 +1,17 @@
 //! What was typed.
 
 mod remote;
+mod worker;
 
 use std::{env, ffi::OsString, num::NonZeroUsize, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub(crate) use self::remote::{BrokerArgs, QueueArgs};
+pub(crate) use self::{
+    remote::{BrokerArgs, QueueArgs},
+    worker::WorkerArgs,
+};
 use crate::{duration::parse_time_limit, halt::HaltPolicy};
 
 /// Run tasks and programs on threads, in processes, on event loops or on other machines: the same
@@ -47,6 +51,8 @@ pub(crate) enum Command {
     Tasks,
     /// Measure how fast an executor runs a task that does nothing
     Bench(BenchArgs),
+    /// Run the tasks of queues for everybody who submits to them
+    Worker(WorkerArgs),
     /// Write a completion script for a shell
     Completions(CompletionsArgs),
     /// Write the manual page

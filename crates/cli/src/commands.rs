@@ -7,6 +7,7 @@ mod generate;
 mod map;
 mod run;
 mod tasks;
+mod worker;
 
 use crate::{
     app::App,
@@ -20,7 +21,7 @@ use crate::{
 /// Does what was asked for.
 pub(crate) fn run(app: App, cli: Cli) -> Result<ExitCode, Failure> {
     let Cli { command, config, json } = cli;
-    let App { registry, kinds } = app;
+    let App { registry, kinds, is_stock } = app;
     let executors = || {
         let file = ConfigFile::load(config.as_deref())?;
         Ok::<_, Failure>(Executors::new(file, kinds.clone()))
@@ -31,6 +32,7 @@ pub(crate) fn run(app: App, cli: Cli) -> Result<ExitCode, Failure> {
         Command::Map(args) => map::map(args, &executors()?, registry),
         Command::Tasks => tasks::tasks(json, &registry),
         Command::Bench(args) => bench::bench(&args, json, &executors()?, registry),
+        Command::Worker(args) => worker::worker(args, json, &executors()?, registry, is_stock),
         Command::Completions(args) => generate::completions(args.shell),
         Command::Man => generate::man(),
         Command::Config(args) => config::config(&args, config.as_deref(), json, kinds.clone()),

@@ -26,20 +26,15 @@ const ABORT: TaskDef<(), ()> = TaskDef::new("demo.abort");
 
 /// The demo tasks: `demo.echo`, `demo.sleep`, `demo.fail`, `demo.panic`, `demo.spin`,
 /// `demo.alloc` and `demo.abort`.
-#[must_use]
-pub fn demo_tasks() -> Registry {
+pub(crate) fn demo_tasks() -> Registry {
     let mut registry = Registry::new();
     let registered = register(&mut registry);
     debug_assert!(registered.is_ok(), "the names are different");
     registry
 }
 
-pub(crate) fn register_echo(registry: &mut Registry) -> Result<(), RegisterError> {
-    registry.register(ECHO, |_, value| Ok::<_, BoxError>(value))
-}
-
 fn register(registry: &mut Registry) -> Result<(), RegisterError> {
-    register_echo(registry)?;
+    registry.register(ECHO, |_, value| Ok::<_, BoxError>(value))?;
     registry.register_async(SLEEP, |ctx, seconds| async move {
         let sleep = std::pin::pin!(tokio::time::sleep(duration(seconds)?));
         match select(sleep, ctx.cancelled()).await {

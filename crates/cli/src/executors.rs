@@ -133,6 +133,28 @@ impl Executors {
         Ok(Place { spec, remote })
     }
 
+    /// What the configuration says besides.
+    pub(crate) fn file(&self) -> &ConfigFile {
+        &self.file
+    }
+
+    /// What a worker runs its tasks on: an executor of this process.
+    pub(crate) fn worker_spec(
+        &self,
+        flag: Option<&str>,
+        concurrency: Option<NonZeroUsize>,
+    ) -> Result<ExecutorSpec, Failure> {
+        let text = flag.or(self.file.executor.as_deref()).unwrap_or(DEFAULT);
+        let spec = self.parse(text)?;
+        if self.remote_settings(&spec)?.is_some() {
+            return Err(Failure::usage_message(format!(
+                "executor {spec} would hand the worker's tasks on to other workers: give \
+                 --executor threads, processes, loops or background"
+            )));
+        }
+        spec.sized(concurrency).map_err(Failure::usage)
+    }
+
     /// The settings of an executor on other machines, if it is one.
     fn remote_settings(&self, spec: &ExecutorSpec) -> Result<Option<AmqpSettings>, Failure> {
         match spec {

@@ -49,4 +49,3 @@ mod stopper;
 mod template;
 
 pub use app::App;
-pub use demo::demo_tasks;

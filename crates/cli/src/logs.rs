@@ -1,13 +1,20 @@
 //! What the libraries have to say, for the person at the command.
 
-use std::io::{self, Write};
+use std::{
+    env,
+    io::{self, IsTerminal, Write},
+};
 
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
+    Layer, Registry,
     filter::{LevelFilter, Targets},
     fmt,
     layer::SubscriberExt,
     util::SubscriberInitExt,
 };
+
+use crate::failure::tell;
 
 /// Shows warnings from now on: that the connection was lost, and that there is one again.
 pub(crate) fn of_a_client() {
@@ -17,9 +24,32 @@ pub(crate) fn of_a_client() {
     let _ = tracing_subscriber::registry().with(layer).with(filter(LevelFilter::WARN)).try_init();
 }
 
-/// Our own libraries: what others have to say is repeated by them where it matters.
+/// Writes a line for each change of a task's state from now on, until the guard is dropped.
+///
+/// By a thread of its own: a log that nobody reads loses lines, and holds up no task.
+pub(crate) fn of_a_worker(json: bool) -> WorkerGuard {
+    let (writer, guard) = NonBlockingBuilder::default().lossy(true).finish(io::stderr());
+    let lines = fmt::layer().with_writer(writer).with_target(false);
+    let layer: Box<dyn Layer<Registry> + Send + Sync> = match json {
+        true => lines.json().flatten_event(true).with_current_span(false).boxed(),
+        false => lines.with_ansi(io::stderr().is_terminal()).boxed(),
+    };
+    // Whoever has set a subscriber of their own keeps it.
+    let _ = tracing_subscriber::registry().with(layer).with(filter(LevelFilter::INFO)).try_init();
+    guard
+}
+
+/// What is shown: of our own libraries, unless `RUST_LOG` says otherwise.
 fn filter(level: LevelFilter) -> Targets {
-    Targets::new().with_target("outwork", level)
+    let usual = Targets::new().with_target("outwork", level);
+    match env::var("RUST_LOG").map(|wanted| wanted.parse()) {
+        Ok(Ok(wanted)) => wanted,
+        Ok(Err(error)) => {
+            tell(&format!("RUST_LOG does not read, and is ignored: {error}"));
+            usual
+        }
+        Err(_) => usual,
+    }
 }
 
 /// Lines that look like everything else that is said.

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    outwork_cli::App::new(outwork_cli::demo_tasks()).main()
+    outwork_cli::App::stock().main()
 }

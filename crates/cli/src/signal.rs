@@ -24,18 +24,16 @@ const KILL: u32 = 3;
 ///
 /// A signal that was ignored when we started stays so, as nohup(1) and shells expect.
 pub(crate) fn handle(stopper: Stopper) -> Result<(), Failure> {
-    let ignored = ignored_signals();
-    let is_wanted = |signal: &i32| ignored >> (signal - 1) & 1 == 0;
-    let wanted = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP].into_iter().filter(is_wanted);
-    let signals = listen(wanted, &stopper).context("cannot handle signals");
+    let wanted = not_ignored(&[SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP]);
+    let signals = listen(&wanted, &stopper).context("cannot handle signals");
     let signals = signals.map_err(Failure::failed)?;
     start_thread(signals, stopper).context("cannot start a thread").map_err(Failure::failed)
 }
 
-fn listen(wanted: impl Iterator<Item = i32> + Clone, stopper: &Stopper) -> io::Result<Signals> {
-    for signal in wanted.clone().filter(|signal| *signal != SIGTSTP) {
-        let number = usize::try_from(signal).unwrap_or_default();
-        flag::register_usize(signal, Arc::clone(stopper.hit()), number)?;
+fn listen(wanted: &[i32], stopper: &Stopper) -> io::Result<Signals> {
+    for signal in wanted.iter().filter(|signal| **signal != SIGTSTP) {
+        let number = usize::try_from(*signal).unwrap_or_default();
+        flag::register_usize(*signal, Arc::clone(stopper.hit()), number)?;
     }
     Signals::new(wanted)
 }
@@ -85,6 +83,12 @@ fn obey(signal: i32, count: u32, stopper: &Stopper) {
             let _ = low_level::emulate_default_handler(signal);
         }
     }
+}
+
+/// Those of the signals that were not ignored when this process started.
+pub(crate) fn not_ignored(signals: &[i32]) -> Vec<i32> {
+    let ignored = ignored_signals();
+    signals.iter().copied().filter(|signal| ignored >> (signal - 1) & 1 == 0).collect()
 }
 
 /// The signals that were ignored when this process started, bit n-1 for signal n.

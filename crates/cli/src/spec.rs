@@ -39,6 +39,10 @@ pub(crate) enum SpecError {
     #[error("executor {name:?} has no size: write --executor {name} without \":{size}\"")]
     HasNoSize { name: String, size: String },
     #[error(
+        "executor {spec} has no --concurrency: leave it out, or use threads, processes or loops"
+    )]
+    NoConcurrency { spec: ExecutorSpec },
+    #[error(
         "--executor {spec} and --concurrency {concurrency} contradict each other: \
          leave one of them out"
     )]
@@ -64,17 +68,20 @@ impl ExecutorSpec {
         }
     }
 
-    /// The size that `:N` or `--concurrency` asks for, which must not contradict each other.
-    #[cfg_attr(not(test), expect(dead_code, reason = "--concurrency comes with `worker`"))]
-    pub(crate) fn size(
-        &self,
-        concurrency: Option<NonZeroUsize>,
-    ) -> Result<Option<NonZeroUsize>, SpecError> {
-        match (self.own_size(), concurrency) {
-            (Some(own), Some(concurrency)) if own != concurrency => {
-                Err(SpecError::Contradiction { spec: self.clone(), concurrency })
+    /// The executor with the size that `:N` or `--concurrency` asks for, which must not contradict
+    /// each other.
+    pub(crate) fn sized(self, concurrency: Option<NonZeroUsize>) -> Result<Self, SpecError> {
+        let Some(wanted) = concurrency else { return Ok(self) };
+        match self.own_size() {
+            Some(own) if own != wanted => {
+                Err(SpecError::Contradiction { spec: self, concurrency: wanted })
             }
-            (own, concurrency) => Ok(own.or(concurrency)),
+            _ => match self {
+                Self::Threads(_) => Ok(Self::Threads(concurrency)),
+                Self::Processes(_) => Ok(Self::Processes(concurrency)),
+                Self::Loops(_) => Ok(Self::Loops(concurrency)),
+                spec => Err(SpecError::NoConcurrency { spec }),
+            },
         }
     }
 

@@ -102,8 +102,7 @@ fn every_built_in_name_is_read() {
 
 #[test]
 fn a_size_that_contradicts_the_concurrency_is_refused() {
-    let spec = ExecutorSpec::Threads(size(4));
-    let error = spec.size(size(2)).expect_err("4 is not 2");
+    let error = ExecutorSpec::Threads(size(4)).sized(size(2)).expect_err("4 is not 2");
     assert_eq!(
         error.to_string(),
         "--executor threads:4 and --concurrency 2 contradict each other: leave one of them out"
@@ -112,9 +111,17 @@ fn a_size_that_contradicts_the_concurrency_is_refused() {
 
 #[test]
 fn the_size_comes_from_whichever_option_gives_it() {
-    assert_eq!(ExecutorSpec::Threads(size(4)).size(None), Ok(size(4)));
-    assert_eq!(ExecutorSpec::Threads(size(4)).size(size(4)), Ok(size(4)));
-    assert_eq!(ExecutorSpec::Threads(None).size(size(2)), Ok(size(2)));
-    assert_eq!(ExecutorSpec::Inline.size(size(2)), Ok(size(2)));
-    assert_eq!(ExecutorSpec::Loops(None).size(None), Ok(None));
+    let four = ExecutorSpec::Threads(size(4));
+    assert_eq!(four.clone().sized(None).as_ref(), Ok(&four));
+    assert_eq!(four.clone().sized(size(4)).as_ref(), Ok(&four));
+    assert_eq!(ExecutorSpec::Loops(None).sized(size(2)), Ok(ExecutorSpec::Loops(size(2))));
+    assert_eq!(ExecutorSpec::Loops(None).sized(None), Ok(ExecutorSpec::Loops(None)));
+}
+
+#[test]
+fn a_concurrency_that_nothing_would_heed_is_refused() {
+    for spec in [ExecutorSpec::Background, ExecutorSpec::Alias("gpu-box".into())] {
+        let expected = SpecError::NoConcurrency { spec: spec.clone() };
+        assert_eq!(spec.sized(size(2)), Err(expected));
+    }
 }
