@@ -42,7 +42,7 @@ pub struct ProcessPoolSettings {
     pub max_worker_losses: NonZeroU32,
     /// How many bytes arguments and results may have.
     pub max_payload: usize,
-    /// How long a worker may take to get ready.
+    /// How long a worker may take to get ready, and to begin a task that it was sent.
     pub start_timeout: Duration,
     /// Where goes what workers print and no task captures.
     pub output: WorkerOutput,
@@ -204,6 +204,9 @@ impl ProcessPoolBuilder {
     }
 
     /// Sets how long a worker may take to get ready; otherwise 10 seconds.
+    ///
+    /// One that begins none of the tasks that it was sent for as long is given up too, as when
+    /// it was stopped by a signal: another one runs them.
     pub const fn start_timeout(mut self, timeout: Duration) -> Self {
         self.settings.start_timeout = timeout;
         self

@@ -49,6 +49,8 @@ pub(super) struct State {
     /// The groups of the programs that its tasks have started.
     pub(super) groups: HashSet<u32>,
     pub(super) killed: Option<Kill>,
+    /// It has nothing to do, and its thread does not look after it until it is woken.
+    pub(super) is_unwatched: bool,
     /// It is counted among those that take tasks.
     pub(super) counted: bool,
     pub(super) batch: Vec<Waiting>,
@@ -92,6 +94,8 @@ pub(super) enum Kill {
     Disconnected,
     /// It did not get ready in time.
     NotReady,
+    /// It began none of the tasks that it was sent.
+    Silent,
 }
 
 impl Child {
@@ -114,9 +118,12 @@ impl Child {
         self.flush(&mut state);
     }
 
-    /// Writes what the channel has room for, and wakes the child's thread for the rest.
+    /// Writes what the channel has room for, and wakes the child's thread for the rest, or to
+    /// look after what becomes of it.
     pub(super) fn flush(&self, state: &mut State) {
-        if self.write(state) {
+        let is_left = self.write(state);
+        if is_left || state.is_unwatched {
+            state.is_unwatched = false;
             // A full pipe wakes it as well.
             let _ = (&self.wake).write(&[0]);
         }

@@ -44,7 +44,7 @@ impl Death {
             Some(Kill::Memory { .. }) => LossReason::MemoryLimit,
             Some(Kill::Garbled(_)) => LossReason::Garbled,
             Some(Kill::Disconnected) => LossReason::Disconnected,
-            Some(Kill::Ordered | Kill::NotReady) | None => LossReason::Died,
+            Some(Kill::Ordered | Kill::NotReady | Kill::Silent) | None => LossReason::Died,
         }
     }
 
@@ -69,6 +69,9 @@ impl Death {
                 format!("process {pid} had its channel closed, so it was ended")
             }
             Some(Kill::NotReady) => format!("process {pid} did not get ready in time"),
+            Some(Kill::Silent) => {
+                format!("process {pid} began none of the tasks that it was sent, so it was killed")
+            }
             Some(Kill::Ordered) => format!("process {pid} was killed by its pool"),
             None => self.status_words(),
         }

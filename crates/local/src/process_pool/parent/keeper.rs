@@ -1,6 +1,7 @@
 //! [`Keeper`]: the thread that keeps one child, from its start until it is reaped.
 
 mod ending;
+mod silence;
 mod words;
 
 use std::{
@@ -24,6 +25,7 @@ use rustix::{
     process::Pid,
 };
 
+use self::silence::Silence;
 use super::{
     Pool,
     child::{Child, Kill, Stage},
@@ -67,6 +69,7 @@ struct Keeper {
     deadline: Option<Instant>,
     /// When its memory is to be looked at.
     look: Option<Instant>,
+    silence: Silence,
     /// Why its start counts as failed, when it says so itself.
     refused: Option<String>,
     /// How many tasks it has begun.
@@ -122,6 +125,7 @@ pub(super) fn start(pool: &Arc<Pool>, started: Started, token: &WorkerToken) -> 
         running: None,
         deadline: Instant::now().checked_add(pool.settings.start_timeout),
         look: None,
+        silence: Silence::of(pool.settings.start_timeout),
         refused: None,
         begun: 0,
         ending: false,
@@ -176,6 +180,7 @@ impl Keeper {
             if ready.woken {
                 let _ = self.wake.read(&mut [0; 64]);
                 self.heed_stage();
+                self.listen_again();
             }
             let mut open = true;
             if ready.socket {
@@ -191,6 +196,7 @@ impl Keeper {
             self.pipes.stderr.write_pending();
             self.watch_deadline();
             self.watch_memory();
+            self.watch_silence();
             if ready.ended || !open {
                 return;
             }
@@ -238,7 +244,7 @@ impl Keeper {
     }
 
     fn timeout(&self) -> Option<Timespec> {
-        let at = self.deadline.into_iter().chain(self.look).min()?;
+        let at = self.deadline.into_iter().chain(self.look).chain(self.silence.next()).min()?;
         let left = at.saturating_duration_since(Instant::now());
         // A little too late rather than twice.
         let left = left + Duration::from_millis(1);

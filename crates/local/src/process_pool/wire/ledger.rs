@@ -119,6 +119,11 @@ impl<T> Ledger<T> {
         self.entries.front().filter(|_| self.started).map(|entry| entry.seq)
     }
 
+    /// The number of the task that the child is to begin, while it is at none.
+    pub(in super::super) fn next_to_begin(&self) -> Option<u64> {
+        self.entries.front().filter(|_| !self.started).map(|entry| entry.seq)
+    }
+
     /// The number of an unstarted task.
     pub(in super::super) fn find(&self, mut is_it: impl FnMut(&T) -> bool) -> Option<u64> {
         let matches = |entry: &&Entry<T>| entry.item.as_ref().is_some_and(&mut is_it);
