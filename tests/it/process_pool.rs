@@ -1,5 +1,6 @@
 //! The process pool, by what can go wrong with it.
 
+mod faults;
 mod guarantees;
 mod latency;
 mod limits;

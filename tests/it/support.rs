@@ -8,7 +8,7 @@ mod story;
 #[path = "../bin/child/tasks.rs"]
 pub(crate) mod tasks;
 
-pub use alone::alone;
+pub use alone::{alone, alone_for};
 pub use gate::Gate;
 pub use process::{Owned, cpu_time, is_asleep, thread_here, threads_of};
 pub use story::{story, story_of};

@@ -1,6 +1,7 @@
 //! The other processes of tests: the workers of process pools, and a process that a test kills
 //! while it runs a task and a program that beat into files.
 
+mod speaker;
 mod tasks;
 
 use std::{sync::Arc, thread};
@@ -11,6 +12,7 @@ use outwork_local::{EventLoopPool, Inline, ProcessPool, ThreadPool, worker_entry
 use crate::tasks::{BEAT, PROGRAM, TREE, registry};
 
 fn main() -> Result<(), BoxError> {
+    speaker::play_if_asked()?;
     worker_entry(&registry());
     let args: Vec<_> = std::env::args().skip(1).collect();
     let [executor, file, program] = &args[..] else {

@@ -14,7 +14,12 @@ use bytes::Bytes;
 use outwork_core::{
     BoxError, CommandReport, CommandSpec, Registry, TaskContext, TaskDef, conformance,
 };
-use rustix::process::{Signal, getpid, kill_process};
+use rustix::process::getpid;
+
+#[path = "death.rs"]
+mod death;
+
+pub(crate) use death::{Death, Moment};
 
 /// Beats into a file until it is gone.
 pub(crate) const BEAT: TaskDef<String, ()> = TaskDef::new("child.beat");
@@ -35,6 +40,14 @@ pub(crate) const SPIN: TaskDef<u64, ()> = TaskDef::new("child.spin");
 pub(crate) const DIE: TaskDef<(Death, u64, Bytes), Bytes> = TaskDef::new("child.die");
 /// Writes a line into a file, and then ends the process unless the file had a line before.
 pub(crate) const DIE_ONCE: TaskDef<PathBuf, String> = TaskDef::new("child.die-once");
+/// Ends the process in some way once a file is there, with so much to carry.
+pub(crate) const DIE_WHEN: TaskDef<(Death, PathBuf, Bytes), Bytes> = TaskDef::new("child.die-when");
+/// Leaves a thread behind that ends the process in some way once a file is there.
+pub(crate) const DIE_LATER: TaskDef<(Death, PathBuf), u32> = TaskDef::new("child.die-later");
+/// Waits until a file is there, and replies with the number of the process.
+pub(crate) const HOLD: TaskDef<PathBuf, u32> = TaskDef::new("child.hold");
+/// Writes a line into a file.
+pub(crate) const LOG: TaskDef<(PathBuf, u32), ()> = TaskDef::new("child.log");
 /// Fills so many MiB, and keeps them for so many milliseconds.
 pub(crate) const FILL: TaskDef<(usize, u64), ()> = TaskDef::new("child.fill");
 /// Keeps so many MiB for ever.
@@ -55,50 +68,6 @@ pub(crate) const PANIC: TaskDef<String, ()> = TaskDef::new("child.panic");
 pub(crate) const GARBLE: TaskDef<Bytes, ()> = TaskDef::new("child.garble");
 /// Closes the channel to the pool.
 pub(crate) const HANG_UP: TaskDef<(), ()> = TaskDef::new("child.hang-up");
-
-/// How a process may end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(crate) enum Death {
-    Exit(i32),
-    Abort,
-    Segv,
-    Kill,
-    /// It does not end, but goes no further.
-    Stop,
-    Overflow,
-}
-
-impl Death {
-    /// Ends this process.
-    pub(crate) fn die(self) {
-        let raise = |signal| kill_process(getpid(), signal);
-        match self {
-            Self::Exit(code) => exit(code),
-            Self::Abort => std::process::abort(),
-            Self::Segv => {
-                // The first is taken by the standard library, which looks for an overflow.
-                let _ = raise(Signal::SEGV);
-                let _ = raise(Signal::SEGV);
-            }
-            Self::Kill => drop(raise(Signal::KILL)),
-            Self::Stop => drop(raise(Signal::STOP)),
-            Self::Overflow => drop(black_box(overflow(1))),
-        }
-        // The signal may be a moment on its way.
-        thread::sleep(Duration::from_millis(100));
-    }
-}
-
-#[expect(clippy::exit, clippy::disallowed_methods, reason = "that is what it is for")]
-fn exit(code: i32) {
-    std::process::exit(code)
-}
-
-#[expect(unconditional_recursion, reason = "that is what it is for")]
-fn overflow(depth: u64) -> u64 {
-    let block = black_box([depth; 512]);
-    overflow(depth + 1) + black_box(block)[1]
-}
 
 /// All of them, with those of the conformance suite.
 pub(crate) fn registry() -> Registry {
@@ -133,6 +102,23 @@ fn register(registry: &mut Registry) -> Result<(), outwork_core::RegisterError> 
         Ok::<_, BoxError>(bytes)
     })?;
     registry.register(DIE_ONCE, |ctx, file| die_once(ctx, &file))?;
+    registry.register(DIE_WHEN, |_ctx, (death, file, bytes): (Death, PathBuf, Bytes)| {
+        death.strike_once_there_is(&file);
+        Ok::<_, BoxError>(bytes)
+    })?;
+    registry.register(DIE_LATER, |_ctx, (death, file): (Death, PathBuf)| {
+        thread::Builder::new().spawn(move || death.strike_once_there_is(&file))?;
+        Ok::<_, BoxError>(std::process::id())
+    })?;
+    registry.register(HOLD, |_ctx, file| {
+        await_file(&file);
+        Ok::<_, BoxError>(std::process::id())
+    })?;
+    registry.register(LOG, |_ctx, (file, number): (PathBuf, u32)| {
+        let mut log = OpenOptions::new().create(true).append(true).open(file)?;
+        log.write_all(format!("{number}\n").as_bytes())?;
+        Ok::<_, BoxError>(())
+    })?;
     registry.register(FILL, |_ctx, (mib, milliseconds)| {
         let filled = black_box(vec![1_u8; mib << 20]);
         thread::sleep(Duration::from_millis(milliseconds));
@@ -161,6 +147,13 @@ fn register(registry: &mut Registry) -> Result<(), outwork_core::RegisterError> 
     registry.register(PANIC, |_ctx, words| -> Result<(), BoxError> { panic!("{words}") })?;
     registry.register(GARBLE, |_ctx, bytes| garble(&bytes))?;
     registry.register(HANG_UP, |_ctx, ()| hang_up())
+}
+
+/// Waits until a file is there.
+pub(crate) fn await_file(file: &Path) {
+    while !file.exists() {
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 fn beat(file: &Path) -> Result<(), BoxError> {

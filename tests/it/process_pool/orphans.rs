@@ -19,7 +19,7 @@ use crate::support::{
 
 /// The processes below one, also those that have left it for another parent, by their session:
 /// none of these tests starts a new one.
-fn below(pid: u32) -> Vec<u32> {
+pub fn below(pid: u32) -> Vec<u32> {
     let parents: Vec<(u32, u32)> = processes().map(|(pid, parent, _)| (pid, parent)).collect();
     let mut found = vec![pid];
     let mut place = 0;

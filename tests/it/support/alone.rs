@@ -5,7 +5,7 @@ use std::{
     io::{Read, Seek},
     process::{Child, Command, ExitStatus, Stdio},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{PATIENCE, ms};
@@ -16,20 +16,29 @@ const ALONE: &str = "OUTWORK_TEST_ALONE";
 /// descriptors, the processor, or globals. `test` is any function inside the test.
 #[track_caller]
 pub fn alone<F: Fn()>(test: F, body: impl FnOnce()) {
+    // Longer than anything in there waits, so that it can say what did not come.
+    alone_for(PATIENCE * 2, test, body);
+}
+
+/// The same for a test that may take so long. It has a folder of its own for temporary files.
+#[track_caller]
+pub fn alone_for<F: Fn()>(most: Duration, test: F, body: impl FnOnce()) {
     let path = std::any::type_name_of_val(&test);
     let name = path.split_once("::").unwrap().1.rsplit_once("::").unwrap().0;
     if env::var_os(ALONE).is_some_and(|alone| alone == name) {
         return body();
     }
     let mut output = tempfile::tempfile().unwrap();
+    let temporary = tempfile::tempdir().unwrap();
     let child = Command::new(env::current_exe().unwrap())
         .args([name, "--exact", "--nocapture", "--test-threads=1"])
         .env(ALONE, name)
+        .env("TMPDIR", temporary.path())
         .stdin(Stdio::null())
         .stdout(output.try_clone().unwrap())
         .stderr(output.try_clone().unwrap())
         .spawn();
-    let status = KillOnDrop(child.unwrap()).wait();
+    let status = KillOnDrop(child.unwrap()).wait(most);
     let mut text = String::new();
     output.rewind().unwrap();
     output.read_to_string(&mut text).unwrap();
@@ -40,9 +49,8 @@ pub fn alone<F: Fn()>(test: F, body: impl FnOnce()) {
 struct KillOnDrop(Child);
 
 impl KillOnDrop {
-    /// Waits longer than anything in there waits, so that it can say what did not come.
-    fn wait(mut self) -> Option<ExitStatus> {
-        let deadline = Instant::now() + PATIENCE * 2;
+    fn wait(mut self, most: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + most;
         while Instant::now() < deadline {
             if let Some(status) = self.0.try_wait().unwrap() {
                 return Some(status);
