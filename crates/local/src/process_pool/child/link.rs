@@ -12,8 +12,11 @@ use std::{
 
 use super::super::{
     sys,
-    wire::{FromChild, Outbox, journal},
+    wire::{FromChild, Header, Outbox, journal},
 };
+
+#[cfg(test)]
+mod tests;
 
 /// How much is gathered at most before it is written: half of what the pool sends ahead
 /// should come back while the child still has the other half to do.
@@ -35,6 +38,8 @@ struct State {
     known: Option<usize>,
     /// Where the word lies that the body has begun, while it is the last one.
     start: Option<usize>,
+    /// The task that was begun last.
+    begun: u64,
     /// Where frames are made.
     outbox: Outbox,
     /// Where entries of the journal are made.
@@ -49,6 +54,7 @@ impl Link {
             gathered: Vec::with_capacity(journal::CAPACITY),
             known: None,
             start: None,
+            begun: 0,
             outbox: Outbox::default(),
             page: Vec::with_capacity(journal::CAPACITY),
         };
@@ -68,12 +74,14 @@ impl Link {
     pub(super) fn begin(&self, seq: u64, at_once: bool) {
         let mut state = self.lock();
         state.gather(&self.socket, &FromChild::Started { seq });
+        state.begun = seq;
+        // Also what is said at once: the journal alone tells what was begun when the channel
+        // was cut off or garbled.
+        state.keep();
         if at_once {
             state.flush(&self.socket);
         } else {
-            let started = state.gathered.len() - super::super::wire::Header::LENGTH;
-            state.start = Some(started);
-            state.keep();
+            state.start = Some(state.gathered.len() - Header::LENGTH);
         }
     }
 
@@ -97,10 +105,13 @@ impl Link {
         state.flush(&self.socket);
     }
 
-    /// Says several things now.
-    pub(super) fn say_all(&self, words: impl Iterator<Item = FromChild>) {
+    /// Takes unstarted tasks out of where they wait, and gives them back, as one step: no task
+    /// that came after them may be said to begin in between.
+    pub(super) fn give_back<T: IntoIterator<Item = u64>>(&self, take: impl FnOnce() -> T) {
         let mut state = self.lock();
-        words.for_each(|word| state.gather(&self.socket, &word));
+        for seq in take() {
+            state.gather(&self.socket, &FromChild::Returned { seq });
+        }
         state.flush(&self.socket);
     }
 
@@ -109,6 +120,11 @@ impl Link {
         // Who holds it may wait for a channel that nobody reads.
         if let Ok(mut state) = self.state.try_lock() {
             state.gather(&self.socket, word);
+            if state.known.is_none() {
+                let seq = state.begun;
+                // What the page said until now.
+                state.gather(&self.socket, &FromChild::Started { seq });
+            }
             state.keep();
         }
     }

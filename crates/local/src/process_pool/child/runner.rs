@@ -108,8 +108,7 @@ impl Worker {
 
     /// Reads the socket for the runner while its body takes long.
     pub(super) fn stand_in(&self, is_still_at_it: impl Fn() -> bool) {
-        let returned = self.inbox.remove_all().into_iter();
-        self.link.say_all(returned.map(|seq| FromChild::Returned { seq }));
+        self.link.give_back(|| self.inbox.remove_all());
         self.inbox.stand_in(true);
         while is_still_at_it() {
             let Ok(decoder) = self.decoder.try_lock() else { break };
@@ -158,11 +157,10 @@ impl Worker {
                 self.link.say(&FromChild::Returned { seq: task.seq });
             }
             ToChild::Task(task) => self.inbox.push(task),
-            ToChild::Recall { seq } if self.inbox.remove(seq) => {
-                self.link.say(&FromChild::Returned { seq });
+            // One that has begun is not given back, but that may not have been written yet.
+            ToChild::Recall { seq } => {
+                self.link.give_back(|| self.inbox.remove(seq).then_some(seq));
             }
-            // It has begun, and that may not have been written yet.
-            ToChild::Recall { .. } => self.link.flush(),
             ToChild::Stop { seq, level } => {
                 if let Some(host) = self.current_of(seq) {
                     host.stop(level);

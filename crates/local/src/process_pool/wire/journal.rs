@@ -11,7 +11,7 @@
 //! 8   …     the frames, and after them the end: a header of zeros
 //! ```
 
-use super::Header;
+use super::{Header, Kind};
 
 /// Where the frames begin.
 const FRAMES: usize = 8;
@@ -62,16 +62,26 @@ pub(in super::super) fn unread(journal: &[u8], received: u64) -> &[u8] {
     usize::try_from(known).ok().and_then(|known| frames.get(known..)).unwrap_or_default()
 }
 
+/// The number of the task that the child has begun last, or 0: no task after it has begun,
+/// whatever came through the channel, because a page is written before each body.
+pub(in super::super) fn begun(journal: &[u8]) -> u64 {
+    let frames = journal.get(FRAMES..).unwrap_or_default();
+    let starts = headers(frames).filter(|(header, _)| header.kind == Kind::Started);
+    starts.last().map_or(0, |(header, _)| header.seq)
+}
+
 /// How long the whole frames are, up to the end.
 fn length(frames: &[u8]) -> usize {
-    let mut length = 0;
-    while let Some(header) = frames.get(length..).and_then(<[u8]>::split_first_chunk) {
-        let Ok(header) = Header::from_bytes(header.0) else { break };
-        let next = length + Header::LENGTH + header.length as usize;
-        if next > frames.len() {
-            break;
-        }
-        length = next;
-    }
-    length
+    headers(frames).last().map_or(0, |(_, end)| end)
+}
+
+/// The headers of the whole frames, up to the end, and where each frame ends.
+fn headers(frames: &[u8]) -> impl Iterator<Item = (Header, usize)> {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let (header, _) = frames.get(start..)?.split_first_chunk()?;
+        let header = Header::from_bytes(header).ok()?;
+        start += Header::LENGTH + header.length as usize;
+        (start <= frames.len()).then_some((header, start))
+    })
 }

@@ -31,6 +31,8 @@ struct Entry<T> {
 pub(in super::super) struct Left<T> {
     /// The number of the task that it was at.
     pub(in super::super) running: Option<u64>,
+    /// What it had begun although it was not heard of, in order.
+    pub(in super::super) unheard: Vec<T>,
     /// What it had not begun, in order.
     pub(in super::super) unstarted: Vec<T>,
 }
@@ -130,11 +132,16 @@ impl<T> Ledger<T> {
         self.entries.iter().find(matches).map(|entry| entry.seq)
     }
 
-    /// The child is gone: everything is taken out.
-    pub(in super::super) fn lose(&mut self) -> Left<T> {
+    /// The child is gone, and the last task that it has begun had this number: everything is
+    /// taken out.
+    pub(in super::super) fn lose(&mut self, begun: u64) -> Left<T> {
         let running = self.running();
-        let entries = std::mem::take(self).entries;
-        Left { running, unstarted: entries.into_iter().filter_map(|entry| entry.item).collect() }
+        let mut unheard = std::mem::take(self).entries;
+        let unstarted = unheard.split_off(unheard.partition_point(|entry| entry.seq <= begun));
+        let items = |entries: VecDeque<Entry<T>>| {
+            entries.into_iter().filter_map(|entry| entry.item).collect()
+        };
+        Left { running, unheard: items(unheard), unstarted: items(unstarted) }
     }
 
     pub(in super::super) fn len(&self) -> usize {

@@ -9,7 +9,7 @@ use rustix::process::{Signal, WaitId, WaitIdOptions, waitid};
 
 use super::{Keeper, Kill, Stage, Tag};
 use crate::process_pool::{
-    parent::death::Death,
+    parent::{death::Death, queue::Waiting},
     wire::{FromChild, journal},
 };
 
@@ -28,25 +28,21 @@ impl Keeper {
             self.child.signal(&state, Signal::KILL);
             state.killed.clone()
         };
-        self.hear_last_words(killed.as_ref());
+        let begun = self.hear_last_words(killed.as_ref());
         let (left, counted, was_ready, was_leaving) = {
             let mut state = self.child.lock();
             state.kill_groups();
             let stage = std::mem::replace(&mut state.stage, Stage::Gone);
             state.at = None;
             let was_ready = stage != Stage::Greeting;
-            (state.ledger.lose(), state.counted, was_ready, stage == Stage::Leaving)
+            (state.ledger.lose(begun), state.counted, was_ready, stage == Stage::Leaving)
         };
         // It has ended itself, because it found its channel closed, and this process did not.
         let hung_up = was_ready && self.refused.is_some();
         let death = self.reap(killed.or_else(|| hung_up.then_some(Kill::Disconnected)));
         tracing::debug!(worker = &*self.child.name, end = death.words(), "a worker has ended");
         self.pool.queue.forget(&self.child);
-        let running = self.running.take();
-        let lost_task = running.is_some();
-        if let Some(running) = running {
-            running.attempt.finish_elsewhere(Err(death.of_task()));
-        }
+        let lost_task = self.lose_tasks(left.unheard, &death);
         let closing = was_leaving || self.pool.roster.is_closing();
         if was_ready {
             let useless = !closing && self.begun == 0 && !lost_task;
@@ -60,6 +56,22 @@ impl Keeper {
             self.pool.failed(Some(&self.child), reason);
         }
         self.requeue(left.unstarted);
+    }
+
+    /// Ends the tasks that it had begun and not ended; whether there were any.
+    fn lose_tasks(&mut self, unheard: Vec<Waiting>, death: &Death) -> bool {
+        let running = self.running.take().map(|running| running.attempt);
+        let unheard = unheard.into_iter().map(|waiting| {
+            // As far as anybody wants it still.
+            let _ = waiting.attempt.begin(&self.child.name);
+            waiting.attempt
+        });
+        let lost: Vec<_> = running.into_iter().chain(unheard).collect();
+        let any = !lost.is_empty();
+        for attempt in lost {
+            attempt.finish_elsewhere(Err(death.of_task()));
+        }
+        any
     }
 
     /// Waits until the process has ended, and kills it if it only does not speak any more.
@@ -85,31 +97,34 @@ impl Keeper {
         !matches!(waitid(WaitId::Pid(self.child.pid), look), Ok(None))
     }
 
-    /// Hears what is left in the channel and, after that, in the journal.
-    fn hear_last_words(&mut self, killed: Option<&Kill>) {
+    /// Hears what is left in the channel and, after that, in the journal. Gives the number of
+    /// the task that was begun last.
+    fn hear_last_words(&mut self, killed: Option<&Kill>) -> u64 {
+        let mut kept = Vec::new();
+        let read = self.journal.rewind().and_then(|()| {
+            (&mut self.journal).take(journal::CAPACITY as u64).read_to_end(&mut kept)
+        });
+        if let Err(error) = read {
+            tracing::error!(%error, "the journal of a worker cannot be read");
+        }
+        let begun = journal::begun(&kept);
         if matches!(killed, Some(Kill::Garbled(_))) {
-            return;
+            return begun;
         }
         let mut before = u64::MAX;
         while before != self.received {
             before = self.received;
             self.read();
         }
-        let mut kept = Vec::new();
-        let read = self.journal.rewind().and_then(|()| {
-            (&mut self.journal).take(journal::CAPACITY as u64).read_to_end(&mut kept)
-        });
-        if read.is_err() {
-            return;
-        }
         let unread = journal::unread(&kept, self.received);
         self.decoder.feed(unread);
         while let Ok(Some(raw)) = self.decoder.next() {
             let heard = FromChild::read(raw).and_then(|word| self.hear_word(word));
             if heard.is_err() {
-                return;
+                break;
             }
         }
+        begun
     }
 
     fn reap(&mut self, killed: Option<Kill>) -> Death {

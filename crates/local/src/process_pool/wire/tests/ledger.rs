@@ -67,7 +67,8 @@ proptest! {
             prop_assert_eq!(ledger.expected(), TIME * u32::try_from(truth.tasks.len()).unwrap());
             prop_assert_eq!(ledger.running(), truth.tasks.front().copied().filter(|_| truth.started));
         }
-        let Left { running, unstarted } = ledger.lose();
+        let Left { running, unheard, unstarted } = ledger.lose(0);
+        prop_assert_eq!(unheard.len(), 0);
         prop_assert_eq!(running.is_some(), truth.started);
         prop_assert_eq!(unstarted.len() + usize::from(truth.started), truth.tasks.len());
         prop_assert!(ledger.is_empty());
@@ -77,6 +78,7 @@ proptest! {
     fn whatever_a_child_says_each_task_is_given_out_once(
         sent in 0..8_u64,
         words in prop::collection::vec((0..3_u8, 0..10_u64), 0..40),
+        begun in 0..10_u64,
     ) {
         let mut ledger = Ledger::default();
         for task in 1..=sent {
@@ -90,7 +92,10 @@ proptest! {
                 _ => out.extend(ledger.take_back(seq).ok()),
             }
         }
-        out.extend(ledger.lose().unstarted);
+        let Left { unheard, unstarted, .. } = ledger.lose(begun);
+        prop_assert!(unheard.iter().all(|seq| *seq <= begun));
+        prop_assert!(unstarted.iter().all(|seq| *seq > begun));
+        out.extend(unheard.into_iter().chain(unstarted));
         out.sort_unstable();
         prop_assert_eq!(out, (1..=sent).collect::<Vec<_>>());
     }
