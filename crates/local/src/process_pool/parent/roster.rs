@@ -27,6 +27,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 pub(super) enum Order {
     /// Start a child at that time.
     Start(Instant),
+    /// Start those now that are to be started later.
+    Hurry,
     Close,
 }
 
@@ -50,8 +52,11 @@ struct Inner {
     coming: usize,
     /// Those that take no more tasks and leave once others have come.
     retiring: Vec<Arc<Child>>,
-    /// How many starts in a row failed, and why the last did.
+    /// How many starts in a row failed.
     failures: u32,
+    /// How many children in a row could take tasks, and ended before they had begun any.
+    useless: u32,
+    /// Why the last one failed or ended.
     failure: Option<String>,
 }
 
@@ -68,6 +73,7 @@ impl Roster {
             coming: 0,
             retiring: Vec::new(),
             failures: 0,
+            useless: 0,
             failure: None,
         };
         let roster = Self {
@@ -94,8 +100,9 @@ impl Roster {
             return;
         }
         let missing = inner.wanted.saturating_sub(inner.working + inner.coming);
-        let pause = pause_after(inner.failures);
-        let ordered = match inner.failures {
+        let trouble = inner.trouble();
+        let pause = pause_after(trouble);
+        let ordered = match trouble {
             0 => missing,
             _ if inner.coming == 0 => missing.min(1),
             _ => 0,
@@ -104,7 +111,7 @@ impl Roster {
             self.order(Instant::now() + pause);
         }
         inner.coming += ordered;
-        let sharers = inner.working + if inner.failures == 0 { inner.coming } else { 0 };
+        let sharers = inner.working + if trouble == 0 { inner.coming } else { 0 };
         self.sharers.store(sharers, Ordering::Relaxed);
     }
 
@@ -123,9 +130,25 @@ impl Roster {
         inner.coming = inner.coming.saturating_sub(1);
         inner.working += 1;
         inner.failures = 0;
-        inner.failure = None;
+        if inner.useless == 0 {
+            inner.failure = None;
+        }
         self.order_missing(&mut inner);
         inner.retiring.pop()
+    }
+
+    /// A child has begun its first task: those that come are of use again.
+    pub(super) fn is_of_use(&self) {
+        let mut inner = self.lock();
+        if std::mem::take(&mut inner.useless) == 0 {
+            return;
+        }
+        if inner.failures == 0 {
+            inner.failure = None;
+            // Nobody hears it who has left with the pool.
+            let _ = self.orders.send(Order::Hurry);
+        }
+        self.order_missing(&mut inner);
     }
 
     /// A child could not be started, or ended before it could take tasks. Gives out why the
@@ -133,6 +156,7 @@ impl Roster {
     fn failed(&self, child: Option<&Arc<Child>>, reason: String) -> Option<String> {
         let mut inner = self.lock();
         inner.coming = inner.coming.saturating_sub(1);
+        inner.failures = inner.failures.saturating_add(1);
         inner.note_failure(child, reason);
         self.order_missing(&mut inner);
         inner.why_broken()
@@ -146,7 +170,10 @@ impl Roster {
             inner.working = inner.working.saturating_sub(1);
         }
         match useless {
-            Some(reason) => inner.note_failure(Some(child), reason),
+            Some(reason) => {
+                inner.useless = inner.useless.saturating_add(1);
+                inner.note_failure(Some(child), reason);
+            }
             None => inner.strike(child),
         }
         self.order_missing(&mut inner);
@@ -182,7 +209,7 @@ impl Roster {
     /// How many can run tasks, now or in a moment.
     pub(super) fn workers(&self) -> usize {
         let inner = self.lock();
-        match inner.failures {
+        match inner.trouble() {
             0 => inner.working + inner.coming,
             _ => inner.working,
         }
@@ -215,12 +242,16 @@ impl Inner {
         if let Some(child) = child {
             self.strike(child);
         }
-        self.failures = self.failures.saturating_add(1);
         self.failure = Some(reason);
     }
 
+    /// How often in a row a start has come to nothing.
+    fn trouble(&self) -> u32 {
+        self.failures.max(self.useless)
+    }
+
     fn why_broken(&self) -> Option<String> {
-        let broken = self.working == 0 && self.failures >= BROKEN_AFTER;
+        let broken = self.working == 0 && self.trouble() >= BROKEN_AFTER;
         self.failure.clone().filter(|_| broken)
     }
 }

@@ -37,6 +37,7 @@ fn run(pool: &Arc<Pool>, orders: &Receiver<Order>, token: &WorkerToken) {
         };
         match order {
             Ok(Order::Start(at)) => due.push(Reverse(at)),
+            Ok(Order::Hurry) => due = due.drain().map(|_| Reverse(Instant::now())).collect(),
             Ok(Order::Close) | Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {}
         }

@@ -89,6 +89,9 @@ impl Keeper {
         let at = At { seq, key: attempt.key(), kind: attempt.kind() };
         self.child.lock().at = Some(at);
         self.begun += 1;
+        if self.begun == 1 {
+            self.pool.roster.is_of_use();
+        }
         // One whose task has ended meanwhile, as at the deadline of a shutdown, goes on as one
         // that nobody waits for.
         let _ = attempt.begin(&self.child.name);
