@@ -14,8 +14,8 @@ pub(super) struct Death {
     /// `None` when somebody else has reaped it.
     pub(super) status: Option<ExitStatus>,
     pub(super) killed: Option<Kill>,
-    /// How often the kernel had killed for want of memory when the child was started.
-    pub(super) oom_kills: u64,
+    /// Whether the kernel has killed somebody for want of memory while the child was there.
+    pub(super) oom_kill: bool,
     /// The end of its standard error.
     pub(super) stderr: String,
 }
@@ -52,7 +52,7 @@ impl Death {
     fn is_oom(&self) -> bool {
         self.killed.is_none()
             && self.status.and_then(|status| status.signal()) == Some(SIGKILL)
-            && oom_kills() > self.oom_kills
+            && self.oom_kill
     }
 
     /// How it ended, for a person.
@@ -107,6 +107,13 @@ pub(super) fn oom_kills() -> u64 {
     let events = group
         .and_then(|group| fs::read_to_string(format!("/sys/fs/cgroup{group}/memory.events")).ok());
     let counts = events.or_else(|| fs::read_to_string("/proc/vmstat").ok()).unwrap_or_default();
-    let count = counts.lines().find_map(|line| line.strip_prefix("oom_kill "));
-    count.and_then(|count| count.parse().ok()).unwrap_or_default()
+    oom_kills_in(&counts).unwrap_or_default()
 }
+
+/// The count in a file of names and numbers, as these two are.
+fn oom_kills_in(counts: &str) -> Option<u64> {
+    counts.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests;

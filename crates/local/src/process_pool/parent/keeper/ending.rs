@@ -9,7 +9,10 @@ use rustix::process::{Signal, WaitId, WaitIdOptions, waitid};
 
 use super::{Keeper, Kill, Stage, Tag};
 use crate::process_pool::{
-    parent::{death::Death, queue::Waiting},
+    parent::{
+        death::{self, Death},
+        queue::Waiting,
+    },
     wire::{FromChild, journal},
 };
 
@@ -133,6 +136,7 @@ impl Keeper {
         self.pipes.stdout.finish(None, tag);
         let stderr = self.pipes.stderr.finish(None, tag);
         let status = self.process.wait().ok();
-        Death { pid: self.child.pid, status, killed, oom_kills: self.oom_kills, stderr }
+        let oom_kill = death::oom_kills() > self.oom_kills;
+        Death { pid: self.child.pid, status, killed, oom_kill, stderr }
     }
 }
