@@ -2,6 +2,7 @@
 
 mod faults;
 mod guarantees;
+mod journal;
 mod latency;
 mod limits;
 mod orphans;

@@ -70,6 +70,8 @@ fn overflow(depth: u64) -> u64 {
 pub(crate) enum Moment {
     /// Before it has said that it is ready.
     Greeting,
+    /// As soon as it has said that.
+    Ready,
     /// When it has been sent tasks, and before it begins one.
     Sent,
     /// When it has said half of a result.

@@ -79,7 +79,7 @@ impl Speaker {
         let ready = rmp_serde::to_vec_named(&ready)?;
         self.say(READY, 0, ready.len(), &ready)?;
         match moment {
-            Moment::Greeting => {}
+            Moment::Greeting | Moment::Ready => {}
             Moment::Sent => self.await_frame(TASK).map(|_| ())?,
             Moment::Answering => self.answer_by_half()?,
             Moment::Leaving => self.await_frame(LEAVE).map(|_| ())?,

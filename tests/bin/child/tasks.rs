@@ -42,8 +42,14 @@ pub(crate) const DIE: TaskDef<(Death, u64, Bytes), Bytes> = TaskDef::new("child.
 pub(crate) const DIE_ONCE: TaskDef<PathBuf, String> = TaskDef::new("child.die-once");
 /// Ends the process in some way once a file is there, with so much to carry.
 pub(crate) const DIE_WHEN: TaskDef<(Death, PathBuf, Bytes), Bytes> = TaskDef::new("child.die-when");
+/// Kills the process if it is told to, and does nothing otherwise.
+pub(crate) const DIE_IF: TaskDef<bool, ()> = TaskDef::new("child.die-if");
 /// Leaves a thread behind that ends the process in some way once a file is there.
 pub(crate) const DIE_LATER: TaskDef<(Death, PathBuf), u32> = TaskDef::new("child.die-later");
+/// Makes so many bytes.
+pub(crate) const MAKE: TaskDef<usize, Bytes> = TaskDef::new("child.make");
+/// Replies with what cannot be serialised.
+pub(crate) const UNSPEAKABLE: TaskDef<(), Unspeakable> = TaskDef::new("child.unspeakable");
 /// Waits until a file is there, and replies with the number of the process.
 pub(crate) const HOLD: TaskDef<PathBuf, u32> = TaskDef::new("child.hold");
 /// Writes a line into a file.
@@ -68,6 +74,16 @@ pub(crate) const PANIC: TaskDef<String, ()> = TaskDef::new("child.panic");
 pub(crate) const GARBLE: TaskDef<Bytes, ()> = TaskDef::new("child.garble");
 /// Closes the channel to the pool.
 pub(crate) const HANG_UP: TaskDef<(), ()> = TaskDef::new("child.hang-up");
+
+/// What cannot be serialised.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct Unspeakable;
+
+impl serde::Serialize for Unspeakable {
+    fn serialize<S: serde::Serializer>(&self, _serializer: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("there are no words for it"))
+    }
+}
 
 /// All of them, with those of the conformance suite.
 pub(crate) fn registry() -> Registry {
@@ -110,6 +126,14 @@ fn register(registry: &mut Registry) -> Result<(), outwork_core::RegisterError> 
         thread::Builder::new().spawn(move || death.strike_once_there_is(&file))?;
         Ok::<_, BoxError>(std::process::id())
     })?;
+    registry.register(DIE_IF, |_ctx, dies| {
+        if dies {
+            Death::Kill.die();
+        }
+        Ok::<_, BoxError>(())
+    })?;
+    registry.register(MAKE, |_ctx, bytes| Ok::<_, BoxError>(Bytes::from(vec![1; bytes])))?;
+    registry.register(UNSPEAKABLE, |_ctx, ()| Ok::<_, BoxError>(Unspeakable))?;
     registry.register(HOLD, |_ctx, file| {
         await_file(&file);
         Ok::<_, BoxError>(std::process::id())

@@ -1,18 +1,18 @@
 //! Workers that do not start, and those that do again.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, thread, time::Instant};
 
 use bytes::Bytes;
 use outwork_core::{
-    BuildError, Executor, ExecutorExt, LossReason, Phase, Registry, Shutdown, SubmitErrorKind,
-    TaskErrorKind,
+    BuildError, Executor, ExecutorExt, LossReason, Phase, Registry, Shutdown, State,
+    SubmitErrorKind, TaskErrorKind,
 };
 use outwork_local::{ProcessPool, WorkerHealth};
 
 use super::{builder, child, lost, pool};
 use crate::support::{
     LATER, PATIENCE, ms, outcome, stop, submit,
-    tasks::{ECHO, GARBLE, HANG_UP, NOOP, PID},
+    tasks::{Death, ECHO, GARBLE, HANG_UP, MAKE, Moment, NOOP, PID, UNSPEAKABLE},
     wait_until,
 };
 
@@ -121,6 +121,51 @@ fn a_payload_over_the_limit_is_refused_and_a_result_over_it_fails_its_task() {
     let refused = pool.try_submit(ECHO.task(&long).unwrap()).unwrap_err();
     assert_eq!(refused.kind(), SubmitErrorKind::TooLarge);
     assert!(refused.to_string().contains("1000"), "{refused}");
+    let fits = outcome(submit(&pool, MAKE.task(&900).unwrap()));
+    assert!(fits.is_success(), "{fits:?}");
+    let too_long = outcome(submit(&pool, MAKE.task(&1001).unwrap()));
+    let error = too_long.error().unwrap();
+    assert_eq!(error.kind(), &TaskErrorKind::OutputTooLarge { limit: 1000 });
+    assert!(error.message().contains("max_payload"), "{error}");
     pool.blocking_call(PID, &()).unwrap();
+    stop(&pool, Shutdown::drain(LATER));
+}
+
+#[test]
+fn a_result_that_cannot_be_serialised_fails_its_task_alone() {
+    let pool = pool(1);
+    let worker = pool.blocking_call(PID, &()).unwrap();
+    let ended = outcome(submit(&pool, UNSPEAKABLE.task(&()).unwrap()));
+    assert_eq!(ended.state(), State::Failed, "{ended:?}");
+    assert!(ended.error().unwrap().to_string().contains("no words for it"), "{ended:?}");
+    assert_eq!(pool.blocking_call(PID, &()).unwrap(), worker);
+    stop(&pool, Shutdown::drain(LATER));
+}
+
+#[test]
+fn workers_that_die_before_they_have_begun_a_task_are_started_less_and_less_often() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let part = rmp_serde::to_vec(&(Moment::Ready, Death::Exit(4))).unwrap();
+    for (name, content) in [("part", &part[..]), ("enter", b""), ("now", b"")] {
+        fs::write(file(name), content).unwrap();
+    }
+    let (program, starts, place) = (file("program"), file("starts"), folder.path().display());
+    let child = child().display();
+    let lines = format!("echo start >>'{place}/starts'\nexec '{child}' \"$@\" speaker '{place}'");
+    script(&program, &lines);
+    let pool = builder(2).program(&program).build().unwrap();
+    let reason = broken(&pool);
+    assert!(reason.contains("code 4") && reason.contains("without having begun"), "{reason}");
+    // By then one is started every tenth of a second or so, and not every hundredth.
+    let began = Instant::now();
+    thread::sleep(ms(400));
+    let count = fs::read_to_string(starts).unwrap().lines().count();
+    assert!(count < 15 || began.elapsed() > ms(2000), "{count} starts");
+    script(&program, &format!("exec {child} \"$@\""));
+    wait_until("it has its workers", || {
+        pool.status().workers == 2 && pool.health() == WorkerHealth::Healthy
+    });
+    pool.blocking_call(NOOP, &()).unwrap();
     stop(&pool, Shutdown::drain(LATER));
 }
