@@ -5,11 +5,13 @@
 //! delays, expiry, retries, time limits, cancellation, events, hooks, the recorder,
 //! capture and shutdown.
 
+mod accept;
 mod attempt;
 mod backend;
 mod body;
 mod cell;
 mod core;
+mod counters;
 mod instances;
 mod lifecycle;
 mod live;
