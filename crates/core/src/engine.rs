@@ -10,6 +10,7 @@ mod attempt;
 mod backend;
 mod body;
 mod cell;
+mod claim;
 mod core;
 mod counters;
 mod instances;

@@ -10,8 +10,8 @@ use super::{
     CommandRunner,
     body::{Body, catch, contain, run_handler},
     cell::{Cell, Phase, StopReason},
+    claim::Claim,
     run::Run,
-    settle::Claim,
 };
 use crate::{
     BodyKind, Change, EventKind, Handler, LossReason, Payload, Priority, Task, TaskContext,
