@@ -1,5 +1,9 @@
 //! [`Roster`]: who works in a pool, and how many are wanted.
 
+mod growth;
+mod member;
+mod spares;
+
 use std::{
     sync::{Arc, PoisonError},
     time::Duration,
@@ -7,21 +11,19 @@ use std::{
 
 use crossbeam_utils::CachePadded;
 use outwork_core::{
-    BuildError, EventHub, Timer, WouldDeadlock,
-    blocking::{Compensate, ExecutorId},
-    engine::{AttemptKey, WorkerToken, contain_drop},
+    EventHub,
+    engine::{AttemptKey, WorkerToken},
 };
 
-use super::{backend::Shared, builder::ThreadPoolSettings, closure::QueuedClosure, worker};
+pub(super) use self::{
+    member::{Current, Worker},
+    spares::Spares,
+};
+use super::builder::ThreadPoolSettings;
 use crate::sync::{
     Mutex, MutexGuard,
     atomic::{AtomicUsize, Ordering},
-    thread,
 };
-
-/// Threads in the place of those that block on other tasks, at most. The cap of Java's
-/// `ForkJoinPool`.
-const MAX_SPARES: usize = 256;
 
 /// Threads whose bodies do not stop, at most; beyond it a stuck body keeps its place.
 const MAX_ABANDONED: usize = 256;
@@ -53,29 +55,6 @@ struct Members {
     abandoned: usize,
     next_number: usize,
     token: Option<WorkerToken>,
-}
-
-/// One thread.
-#[derive(Debug)]
-pub(super) struct Worker {
-    pub(super) name: Arc<str>,
-    state: Mutex<WorkerState>,
-}
-
-#[derive(Debug)]
-struct WorkerState {
-    current: Current,
-    abandoned: bool,
-    token: Option<WorkerToken>,
-}
-
-/// What a thread is at, as far as somebody may want to know.
-#[derive(Default)]
-pub(super) enum Current {
-    #[default]
-    Other,
-    Attempt(AttemptKey),
-    Closure(Arc<dyn QueuedClosure>),
 }
 
 impl Roster {
@@ -183,14 +162,7 @@ impl Roster {
         let mut members = self.members();
         let number = members.next_number;
         members.next_number += 1;
-        let worker = Arc::new(Worker {
-            name: Arc::from(format!("{pool}-{number}")),
-            state: Mutex::new(WorkerState {
-                current: Current::Other,
-                abandoned: false,
-                token: members.token.clone(),
-            }),
-        });
+        let worker = Arc::new(Worker::new(format!("{pool}-{number}"), members.token.clone()));
         members.workers.push(Arc::clone(&worker));
         Some(worker)
     }
@@ -234,16 +206,7 @@ impl Roster {
         self.count.fetch_sub(workers.len(), Ordering::SeqCst);
         drop(members);
         for worker in workers {
-            let mut state = worker.state();
-            state.abandoned = true;
-            let current = std::mem::take(&mut state.current);
-            drop(state);
-            if let Current::Closure(closure) = current {
-                closure.lose(hub);
-                // The last reference may drop a result of the user's.
-                contain_drop(closure);
-            }
-            worker.forget_token();
+            worker.lose(hub);
         }
     }
 
@@ -255,34 +218,6 @@ impl Roster {
 
     fn members(&self) -> MutexGuard<'_, Members> {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Worker {
-    fn state(&self) -> MutexGuard<'_, WorkerState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Says what the thread is at; `false` when it was given up.
-    pub(super) fn now_at(&self, current: Current) -> bool {
-        let mut state = self.state();
-        let before = std::mem::replace(&mut state.current, current);
-        let welcome = !state.abandoned;
-        drop(state);
-        drop(before);
-        welcome
-    }
-
-    fn give_up(&self, key: AttemptKey) -> bool {
-        let mut state = self.state();
-        let runs_it = matches!(state.current, Current::Attempt(current) if current == key);
-        state.abandoned |= runs_it;
-        runs_it
-    }
-
-    fn forget_token(&self) {
-        let token = self.state().token.take();
-        drop(token);
     }
 }
 
@@ -302,130 +237,5 @@ pub(super) struct Idle<'a>(&'a Roster);
 impl Drop for Idle<'_> {
     fn drop(&mut self) {
         self.0.idle.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-impl Shared {
-    /// Starts the threads that have to be there.
-    ///
-    /// # Errors
-    ///
-    /// When the system refuses one.
-    pub(super) fn start_minimum(self: &Arc<Self>) -> Result<(), BuildError> {
-        while let Some(worker) = self.roster.recruit(&self.name, &self.roster.minimum) {
-            self.start(worker).map_err(|error| BuildError::system("a worker thread", &error))?;
-        }
-        Ok(())
-    }
-
-    /// Starts another thread when there are jobs in the queue and nobody to run them.
-    pub(super) fn grow_if_short(self: &Arc<Self>) {
-        if self.roster.is_short_of_threads() && !self.queue.is_empty() && self.may_grow() {
-            self.start_one();
-        }
-    }
-
-    /// Starts a thread for each job in the queue, as far as there may be more.
-    pub(super) fn grow_for_queue(self: &Arc<Self>) {
-        for _ in 0..self.queue.len() {
-            if !self.roster.is_short_of_threads() || !self.start_one() {
-                return;
-            }
-        }
-    }
-
-    /// Starts one thread if one is wanted; tries again later when the system refuses.
-    pub(super) fn start_one(self: &Arc<Self>) -> bool {
-        let Some(worker) = self.roster.recruit(&self.name, &self.roster.target) else {
-            return true;
-        };
-        let Err(error) = self.start(worker) else { return true };
-        tracing::error!(%error, pool = %self.name, "a worker thread could not be started");
-        let pool = Arc::downgrade(self);
-        Timer::shared().after(Duration::from_millis(100), move || {
-            if let Some(pool) = pool.upgrade().filter(|pool| pool.may_grow()) {
-                pool.start_one();
-            }
-        });
-        false
-    }
-
-    fn start(self: &Arc<Self>, worker: Arc<Worker>) -> std::io::Result<()> {
-        let thread = thread::Builder::new().name(worker.name.to_string());
-        let (shared, this) = (Arc::clone(self), Arc::clone(&worker));
-        let started = thread.spawn(move || worker::work(&shared, &this));
-        if started.is_err() {
-            self.leave(&worker, true);
-        }
-        started.map(drop)
-    }
-
-    /// A thread leaves; the last one of a pool that closes turns the light off.
-    pub(super) fn leave(&self, worker: &Arc<Worker>, counted: bool) {
-        let Struck { was_given_up, was_last } = self.roster.strike(worker);
-        if counted && !was_given_up {
-            self.roster.count.fetch_sub(1, Ordering::SeqCst);
-        }
-        if self.is_closing() && was_last {
-            self.desert();
-        }
-        // The others look around in turn: for the end, for whether they are too many, and for
-        // what this thread was nudged about.
-        if self.is_closing() || self.roster.has_surplus() || !self.queue.is_empty() {
-            self.queue.nudge();
-        }
-        worker.forget_token();
-    }
-}
-
-/// Puts another thread in the place of one that blocks.
-pub(super) struct Spares(pub(super) Arc<Shared>);
-
-impl Compensate for Spares {
-    fn block(&self, _target: ExecutorId) -> Result<Box<dyn Send>, WouldDeadlock> {
-        let shared = &self.0;
-        {
-            let mut members = shared.roster.members();
-            if members.spares >= MAX_SPARES {
-                return Err(WouldDeadlock);
-            }
-            members.spares += 1;
-            shared.roster.target.store(members.size + members.spares, Ordering::SeqCst);
-        }
-        let spare = Spare(Arc::clone(shared));
-        if shared.roster.idle.load(Ordering::SeqCst) == 0
-            && shared.may_grow()
-            && !shared.start_one()
-        {
-            return Err(WouldDeadlock);
-        }
-        Ok(Box::new(spare))
-    }
-}
-
-/// Room for a thread in the place of one that blocks.
-struct Spare(Arc<Shared>);
-
-impl Drop for Spare {
-    fn drop(&mut self) {
-        let roster = &self.0.roster;
-        {
-            let mut members = roster.members();
-            members.spares -= 1;
-            roster.target.store(members.size + members.spares, Ordering::SeqCst);
-        }
-        if roster.has_surplus() {
-            self.0.queue.nudge();
-        }
-    }
-}
-
-impl std::fmt::Debug for Current {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Other => "Other",
-            Self::Attempt(_) => "Attempt",
-            Self::Closure(_) => "Closure",
-        })
     }
 }
