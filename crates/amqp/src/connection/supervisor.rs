@@ -53,8 +53,12 @@ pub(crate) struct Link {
 
 /// What is done on a connection while there is one.
 pub(crate) trait Session: Send {
-    /// Works on one connection, until that fails or nothing is left to do.
+    /// Works on one connection, until that fails or nothing is left to do. Dropped where it
+    /// stands when others see first that the connection is lost.
     fn live(&mut self, connection: &Connection, epoch: Epoch) -> impl Future<Output = End> + Send;
+
+    /// Puts in order what was under way on a connection that is no more.
+    fn cut_off(&mut self) {}
 
     /// Does what has to be done while there is no connection. Dropped when there is one.
     fn wait(&mut self) -> impl Future<Output = ()> + Send {
@@ -156,6 +160,7 @@ pub(crate) async fn supervise(
             end = session.live(&current, epoch) => end,
         };
         link.end();
+        session.cut_off();
         let End::Failed(why) = end else { return say_goodbye(&current).await };
         failures = if start.elapsed() >= GOOD { 0 } else { failures.saturating_add(1) };
         tracing::warn!(role = link.role.as_str(), epoch = epoch.0, %why, "connection lost");
@@ -202,6 +207,12 @@ async fn watch_events(connection: &Connection, link: &Link) -> End {
             Event::ConnectionUnblocked => {
                 link.blocked.store(false, Ordering::Release);
                 tracing::info!("the broker takes messages again");
+            }
+            // It has closed a channel, whose owner sees to that.
+            Event::Error(error)
+                if error.is_amqp_soft_error() && connection.status().connected() =>
+            {
+                tracing::debug!(%error, "the broker has closed a channel");
             }
             Event::Error(error) => return End::Failed(error.to_string()),
             _ => {}

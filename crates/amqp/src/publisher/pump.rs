@@ -197,15 +197,6 @@ impl Pump {
         (stuck && !blocked).then(|| format!("nothing was confirmed for {limit:?}"))
     }
 
-    /// Keeps what was not confirmed, to be published again.
-    fn keep_unconfirmed(&mut self) {
-        let unjudged: Vec<_> = self.judge.abandon().collect();
-        let window = self.window.drain();
-        for job in unjudged.into_iter().chain(window).rev() {
-            self.again.push_front(job);
-        }
-    }
-
     /// Takes everything in hand that waits, so that none of it waits for longer than it may.
     fn give_up_waiting(&mut self) {
         let now = Instant::now();
@@ -231,12 +222,19 @@ async fn next_job(again: &mut VecDeque<Job>, queue: &async_channel::Receiver<Job
 
 impl Session for Pump {
     async fn live(&mut self, connection: &Connection, _epoch: Epoch) -> End {
-        let end = match self.open(connection).await {
+        match self.open(connection).await {
             Ok(channel) => self.run(&channel).await,
             Err(why) => End::Failed(why),
-        };
-        self.keep_unconfirmed();
-        end
+        }
+    }
+
+    /// Keeps what was not confirmed, to be published again.
+    fn cut_off(&mut self) {
+        let unjudged: Vec<_> = self.judge.abandon().collect();
+        let window = self.window.drain();
+        for job in unjudged.into_iter().chain(window).rev() {
+            self.again.push_front(job);
+        }
     }
 
     async fn wait(&mut self) {
