@@ -60,6 +60,9 @@ const DETACHED: &str = "detached";
 /// Clocks of machines differ: it is looked for a job from so long before its id was made.
 const SKEW: Duration = Duration::from_secs(300);
 
+/// How long to wait before the stream is read again that was lost.
+const AGAIN: Duration = Duration::from_millis(200);
+
 /// How long the stream may take to be read.
 const READING: Duration = Duration::from_secs(60);
 
@@ -234,17 +237,49 @@ impl Client {
         id: TaskId,
         wait: Option<Duration>,
     ) -> Result<Option<JobStatus>, ConnectError> {
-        let mut news = self.job_news(id).await?;
         let mut status = None;
-        tokio::time::timeout(READING, read_until_caught_up(&mut news, &mut status))
-            .await
-            .map_err(|_| unreadable(&format!("it was not read within {READING:?}")))??;
+        let mut news = self.read_what_there_is(id, &mut status).await?;
         if let Some(wait) = wait {
+            let until_end = async {
+                // After a lost connection it is read again, on the next one.
+                while read_until_end(&mut news, &mut status).await.is_err() {
+                    news = self.news_again(id).await?;
+                }
+                Ok(())
+            };
             // What is known when the time is up is the answer.
-            let waited = tokio::time::timeout(wait, read_until_end(&mut news, &mut status)).await;
-            waited.unwrap_or(Ok(()))?;
+            tokio::time::timeout(wait, until_end).await.unwrap_or(Ok(()))?;
         }
         Ok(status)
+    }
+
+    async fn read_what_there_is(
+        &self,
+        id: TaskId,
+        status: &mut Option<JobStatus>,
+    ) -> Result<mpsc::UnboundedReceiver<JobNews>, ConnectError> {
+        let mut news = self.job_news(id).await?;
+        tokio::time::timeout(READING, read_until_caught_up(&mut news, status))
+            .await
+            .map_err(|_| unreadable(&format!("it was not read within {READING:?}")))??;
+        Ok(news)
+    }
+
+    /// The same as [`job_news`](Self::job_news), for as long as it takes until there is a
+    /// connection. Fails when the executor has stopped.
+    async fn news_again(
+        &self,
+        id: TaskId,
+    ) -> Result<mpsc::UnboundedReceiver<JobNews>, ConnectError> {
+        loop {
+            if self.lifecycle.phase() == outwork_core::Phase::Stopped {
+                return Err(closed());
+            }
+            tokio::time::sleep(AGAIN).await;
+            if let Ok(news) = self.job_news(id).await {
+                return Ok(news);
+            }
+        }
     }
 
     /// Everything that the stream has on a job, and what comes.

@@ -24,6 +24,9 @@ const REPLAY: Duration = Duration::from_secs(120);
 /// How many records may be on their way.
 const PREFETCH: u16 = 1000;
 
+/// How long asking for more may take to be written.
+const ACK: Duration = Duration::from_secs(10);
+
 /// One reader of the stream, on one connection.
 #[derive(Debug)]
 pub(super) struct ControlReader {
@@ -110,7 +113,10 @@ impl ControlReader {
         let Delivery { delivery_tag, properties, data, .. } = delivery;
         // Only gives credit for more: nothing is removed from a stream.
         let ack = self.channel.basic_ack(delivery_tag, BasicAckOptions::default());
-        ack.await.map_err(|error| error.to_string())?;
+        tokio::time::timeout(ACK, ack)
+            .await
+            .map_err(|_| format!("the stream of control: nothing can be written for {ACK:?}"))?
+            .map_err(|error| error.to_string())?;
         place.0 = headers_of(&properties).int("x-stream-offset").or(place.0);
         Ok(Control::read(&properties, &data)
             .inspect_err(|error| tracing::debug!(%error, "a record of control does not read"))
@@ -118,7 +124,17 @@ impl ControlReader {
     }
 }
 
+/// Does what a tombstone says, and waits until that is done. It is done to its end also when
+/// the connection is lost on which it came: it is not read again.
 async fn obey(desk: &Arc<Desk>, tombstone: Tombstone) {
+    let desk = Arc::clone(desk);
+    let obeyed = tokio::spawn(async move { obey_to_the_end(&desk, tombstone).await });
+    if let Err(error) = obeyed.await {
+        tracing::error!(%error, "a tombstone could not be obeyed");
+    }
+}
+
+async fn obey_to_the_end(desk: &Arc<Desk>, tombstone: Tombstone) {
     if tombstone.queue.as_ref().is_some_and(|queue| !desk.queues.contains(queue)) {
         return;
     }

@@ -14,7 +14,7 @@ use outwork_core::{
 use tokio::sync::mpsc;
 
 use super::{Client, JobNews, JobStatus, merge};
-use crate::lock::lock;
+use crate::{connection::ConnectError, lock::lock};
 
 /// A job that another process submitted, followed through the stream of the jobs.
 pub(super) struct AttachedJob {
@@ -51,8 +51,8 @@ impl AttachedJob {
                     Some(JobNews::CaughtUp) => {}
                     // The connection was lost: read again, on the next one.
                     Some(JobNews::Lost(_)) | None => match followed.again().await {
-                        Some(again) => news = again,
-                        None => return followed.lose(),
+                        Ok(again) => news = again,
+                        Err(_stopped) => return followed.lose(),
                     },
                 }
                 if let Some(status) = status {
@@ -67,16 +67,8 @@ impl AttachedJob {
         lock(&self.status).state.is_final()
     }
 
-    async fn again(&self) -> Option<mpsc::UnboundedReceiver<JobNews>> {
-        loop {
-            if self.client.lifecycle.phase() == outwork_core::Phase::Stopped {
-                return None;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-            if let Ok(news) = self.client.job_news(self.job.id()).await {
-                return Some(news);
-            }
-        }
+    async fn again(&self) -> Result<mpsc::UnboundedReceiver<JobNews>, ConnectError> {
+        self.client.news_again(self.job.id()).await
     }
 
     fn end(&self) {

@@ -26,7 +26,20 @@ pub(in crate::executor) async fn follow_jobs(
 ) {
     match open(options, connection, &wanted).await {
         Ok((channel, consumer)) => {
-            tokio::spawn(forward(channel, consumer, wanted, answers));
+            let options = options.clone();
+            tokio::spawn(async move {
+                let forwarding = forward(&options, &channel, consumer, &wanted, &answers);
+                if let Err(lost) = forwarding.await {
+                    // Who asked may have gone.
+                    return drop(answers.send(JobNews::Lost(lost)));
+                }
+                // A channel that is closed before it is dropped takes nothing along.
+                let closing = channel.close(200, "done".into());
+                let closed = in_time(options.broker(), "channel.close", options.limit(), closing);
+                if let Err(error) = closed.await {
+                    tracing::debug!(%error, "a channel was lost before it was closed");
+                }
+            });
         }
         // Who asked may have gone.
         Err(why) => drop(answers.send(JobNews::Lost(why))),
@@ -51,27 +64,26 @@ async fn open(
     Ok((channel, consumer.map_err(|error| error.to_string())?))
 }
 
+/// Ends when nobody listens any more; fails, with the reason, when the stream is lost.
 async fn forward(
-    channel: Channel,
+    options: &ConnectOptions,
+    channel: &Channel,
     mut consumer: Consumer,
-    wanted: WantedJobs,
-    answers: mpsc::UnboundedSender<JobNews>,
-) {
+    wanted: &WantedJobs,
+    answers: &mpsc::UnboundedSender<JobNews>,
+) -> Result<(), String> {
     loop {
         let delivery = tokio::select! {
             delivery = consumer.next() => delivery,
-            () = answers.closed() => break,
+            () = answers.closed() => return Ok(()),
         };
-        let delivery = match delivery {
-            Some(Ok(delivery)) => delivery,
-            Some(Err(error)) => return drop(answers.send(JobNews::Lost(error.to_string()))),
-            None => return drop(answers.send(JobNews::Lost("the stream has ended".to_owned()))),
-        };
+        let delivery =
+            delivery.ok_or("the stream has ended")?.map_err(|error| error.to_string())?;
         // Only gives credit for more: nothing is removed from a stream.
-        let acknowledged = channel.basic_ack(delivery.delivery_tag, BasicAckOptions::default());
-        if let Err(error) = acknowledged.await {
-            return drop(answers.send(JobNews::Lost(error.to_string())));
-        }
+        let ack = channel.basic_ack(delivery.delivery_tag, BasicAckOptions::default());
+        in_time(options.broker(), "reading the jobs", options.limit(), ack)
+            .await
+            .map_err(|error| error.to_string())?;
         let id = JobRecord::id_of(&delivery.properties);
         let news = if id == Some(wanted.mark) {
             Some(JobNews::CaughtUp)
@@ -84,11 +96,7 @@ async fn forward(
         if let Some(news) = news
             && answers.send(news).is_err()
         {
-            break;
+            return Ok(());
         }
-    }
-    // A channel that is closed before it is dropped takes nothing along.
-    if let Err(error) = channel.close(200, "done".into()).await {
-        tracing::debug!(%error, "a channel was lost before it was closed");
     }
 }
