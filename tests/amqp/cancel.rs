@@ -53,7 +53,6 @@ fn an_id_can_be_used_again_after_its_task_was_cancelled() {
     let mut handle = block_on(client.submit(delayed)).unwrap();
     block_on(client.cancel(handle.task_id()));
     assert_eq!(handle.wait_timeout(PATIENCE).unwrap().state(), State::Cancelled);
-    std::thread::sleep(std::time::Duration::from_millis(5));
     let mut again = client.submit_timeout(task, PATIENCE).unwrap();
     assert!(again.wait_timeout(PATIENCE).unwrap().is_success());
 }

@@ -14,6 +14,7 @@ mod replies;
 mod retained;
 mod settings;
 mod shutdown;
+mod stamps;
 mod submit;
 
 use std::{fmt, sync::Arc};

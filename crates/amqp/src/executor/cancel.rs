@@ -219,7 +219,9 @@ impl Client {
         let (tell, told) = oneshot::channel();
         let client = Arc::clone(self);
         self.runtime.spawn(async move {
-            let grave = Grave { id, until: now(), queue, running: Running::Ask };
+            // A time of its own: what is submitted from here on is not meant.
+            let until = client.stamps.next(id, now());
+            let grave = Grave { id, until, queue, running: Running::Ask };
             let buried = tokio::time::timeout(5 * ANSWER, client.bury(&grave)).await;
             // The caller may have gone.
             let _ = tell.send(buried.unwrap_or(Buried::Unknown));

@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 
 use super::{
     AmqpSettings, acks::CancelAcks, cell::Cell, instances::Instances, live::LiveTasks,
-    remote::Question, retained::Retained, shutdown::Lifecycle,
+    remote::Question, retained::Retained, shutdown::Lifecycle, stamps::Stamps,
 };
 use crate::{
     connection::{ConnectOptions, Link, Runtime},
@@ -48,6 +48,7 @@ pub(super) struct Client {
     pub(super) retained: Retained,
     pub(super) hub: EventHub,
     pub(super) acks: CancelAcks,
+    pub(super) stamps: Stamps,
     pub(super) lifecycle: Lifecycle,
     pub(super) counts: Counters,
     consumers: u32,
@@ -84,6 +85,7 @@ impl Client {
             instances: Arc::default(),
             hub: EventHub::new(),
             acks: CancelAcks::default(),
+            stamps: Stamps::default(),
             lifecycle: Lifecycle::default(),
             counts: Counters::default(),
             heard: Mutex::default(),

@@ -151,7 +151,7 @@ impl Client {
             Some(queue) => QueueName::new(queue).map_err(|error| invalid(error.to_string()))?,
             None => self.settings.queue.clone(),
         };
-        let submitted = now();
+        let submitted = self.stamps.next(task.id(), now());
         let after = |time: Duration| submitted.saturating_add(millis(time));
         let envelope = Envelope {
             id: task.id(),
