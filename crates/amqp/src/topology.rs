@@ -6,8 +6,9 @@ mod mismatch;
 mod names;
 mod objects;
 
-pub(crate) use declare::{declare_client, declare_worker, verify_queue};
+pub(crate) use declare::{declare_client, declare_worker, verify_queue, was_deleted};
 pub(crate) use ladder::{LEVELS, LONGEST, Rung};
 pub(crate) use names::Prefix;
 pub use names::{InvalidName, QueueName};
+pub(crate) use objects::DELIVERY_LIMIT;
 pub use objects::QueueKind;

@@ -118,6 +118,11 @@ impl Cell {
         self.lock().phase != Phase::Enrolling
     }
 
+    /// Whether the broker is known to have it, or a worker.
+    pub(super) fn is_accepted(&self) -> bool {
+        matches!(self.lock().phase, Phase::Waiting | Phase::Running)
+    }
+
     pub(super) fn state_now(&self) -> State {
         match self.lock().phase {
             Phase::Enrolling | Phase::Promised | Phase::Waiting => State::Pending,

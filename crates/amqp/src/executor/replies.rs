@@ -9,12 +9,15 @@ use lapin::{
     options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions},
     types::{FieldTable, ShortString},
 };
+use outwork_core::{LossReason, TaskError, WorkerLost};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{client::Client, jobs::follow_jobs, remote::Question};
 use crate::{
-    connection::{ConnectError, ConnectErrorKind, End, Epoch, Session, in_time, open_channel},
-    topology::{declare_client, verify_queue},
+    connection::{
+        ConnectError, ConnectErrorKind, ConnectOptions, End, Epoch, Session, in_time, open_channel,
+    },
+    topology::{declare_client, verify_queue, was_deleted},
     wire::{CancelAck, InHand, Kind, RemoteEvent, ResultMessage, WireError, headers_of},
 };
 
@@ -49,8 +52,11 @@ impl Replies {
         let replies = client.replies.clone();
         drop(client);
         if epoch > Epoch(1) {
-            // It may have expired while there was no connection.
+            let deleted = was_deleted(&options, connection, &replies).await?;
             declare_client(&options, connection, &replies).await?;
+            if deleted && let Some(client) = self.client.upgrade() {
+                client.lose_replies();
+            }
         }
         let channel = open_channel(&options, connection).await?;
         let (url, limit) = (options.broker(), options.limit());
@@ -63,7 +69,7 @@ impl Replies {
             // Nobody may be waiting any more.
             let _ = ready.send(Ok(()));
         }
-        let mut unacknowledged = Unacknowledged { channel, last: 0, count: 0 };
+        let mut unacknowledged = Unacknowledged { options, channel, last: 0, count: 0 };
         loop {
             let delivery = match consumer.next().now_or_never() {
                 Some(delivery) => delivery,
@@ -112,6 +118,7 @@ impl Replies {
 /// Replies that were dealt with. They are acknowledged together: what is acknowledged last
 /// is known to be unacknowledged itself.
 struct Unacknowledged {
+    options: ConnectOptions,
     channel: Channel,
     last: u64,
     count: u32,
@@ -127,11 +134,8 @@ impl Unacknowledged {
         if std::mem::take(&mut self.count) == 0 {
             return Ok(());
         }
-        let acknowledged = self.channel.basic_ack(self.last, BasicAckOptions { multiple: true });
-        acknowledged.await.map_err(|error| {
-            let message = format!("replies could not be acknowledged: {error}");
-            ConnectError::new(ConnectErrorKind::Broker, message)
-        })
+        let ack = self.channel.basic_ack(self.last, BasicAckOptions { multiple: true });
+        in_time(self.options.broker(), "acknowledging replies", self.options.limit(), ack).await
     }
 }
 
@@ -150,7 +154,21 @@ impl Session for Replies {
     }
 }
 
+/// What is said of tasks whose results may have been dropped.
+const MISSED: &str = "its result may be lost: the queue of the replies was deleted, which the \
+    broker does when nobody has read them for 10 minutes. The task may have run, or may run yet";
+
 impl Client {
+    /// Gives up the tasks whose results may have been dropped: most of them would never come.
+    fn lose_replies(&self) {
+        for cell in self.live.all() {
+            if cell.is_accepted() {
+                let lost = WorkerLost { reason: LossReason::Disconnected, ..WorkerLost::default() };
+                cell.end_here(TaskError::lost(lost, MISSED));
+            }
+        }
+    }
+
     /// Deals with one reply.
     fn reply(self: &Arc<Self>, delivery: Delivery) {
         if let Err(error) = self.read_reply(&delivery) {

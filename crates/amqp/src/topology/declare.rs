@@ -77,6 +77,21 @@ pub(crate) async fn declare_client(
     scratch.close().await
 }
 
+/// Whether the queue of a client's replies is gone: it expires when nobody reads it for long.
+pub(crate) async fn was_deleted(
+    options: &ConnectOptions,
+    connection: &Connection,
+    replies: &ShortString,
+) -> Result<bool, ConnectError> {
+    let scratch = Scratch::open(options, connection).await?;
+    match scratch.look(replies).await {
+        Ok(_) => scratch.close().await.map(|()| false),
+        // The broker has closed the channel.
+        Err(error) if error.kind() == ConnectErrorKind::Missing => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
 /// Looks for a task queue without making it, which catches a mistyped name.
 pub(crate) async fn verify_queue(
     options: &ConnectOptions,

@@ -60,7 +60,7 @@ pub(crate) struct Objects {
 
 /// How often a message may come back before the broker gives it up. Said explicitly, because
 /// what the broker assumes differs from none to 20 between its versions.
-const DELIVERY_LIMIT: i64 = 100;
+pub(crate) const DELIVERY_LIMIT: i64 = 100;
 
 /// Looking at a dead letter counts as a delivery, and must not destroy it.
 const PEEK_LIMIT: i64 = 1_000_000;

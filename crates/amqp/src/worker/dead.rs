@@ -28,6 +28,12 @@ impl Reason {
         Self { word: "undecodable", error: error.to_string() }
     }
 
+    /// Its workers were lost too often.
+    pub(super) fn crashed_worker(outcome: &Outcome) -> Option<Self> {
+        let error = outcome.error()?.to_string();
+        Some(Self { word: "crashed-worker", error })
+    }
+
     /// Why a task that has ended so belongs to the dead letters, if it does.
     pub(super) fn of(outcome: &Outcome) -> Option<Self> {
         let error = outcome.error()?;

@@ -11,10 +11,10 @@ use std::{
 };
 
 use outwork_core::{Executor, Task, TaskError, TaskId};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::{
-    hand::{Hand, Held, Wish},
+    hand::{Hand, Held, Token, Wish},
     pace::Pace,
     settled::{Key, Settled},
     tombstones::Tombstones,
@@ -45,11 +45,15 @@ pub(super) struct Desk {
     hands: Mutex<HashMap<Key, Arc<Hand>>>,
     /// Of these, the ones that the pool has. It takes no two of one id.
     in_pool: Mutex<HashMap<TaskId, Arc<Hand>>>,
-    /// Told when a hand is emptied.
-    emptied: Notify,
+    /// How many errands are on their way: a hand is empty before its acknowledgement is written.
+    errands: AtomicUsize,
+    /// Told when an errand is done.
+    done: Notify,
     /// Asks the one who reads the pool's events to have read all that there are.
     sync: mpsc::UnboundedSender<oneshot::Sender<()>>,
     draining: AtomicBool,
+    /// Nothing is fetched any more.
+    fetched: watch::Sender<bool>,
     waiting: AtomicUsize,
 }
 
@@ -100,9 +104,11 @@ impl Desk {
             tombstones: Mutex::default(),
             hands: Mutex::default(),
             in_pool: Mutex::default(),
-            emptied: Notify::new(),
+            errands: AtomicUsize::new(0),
+            done: Notify::new(),
             sync,
             draining: AtomicBool::new(false),
+            fetched: watch::Sender::new(false),
             waiting: AtomicUsize::new(0),
         })
     }
@@ -125,14 +131,30 @@ impl Desk {
         for token in hand.take_tokens() {
             token.acknowledge().await;
         }
-        self.emptied.notify_waiters();
+    }
+
+    /// Empties a hand whose task has gone back into its queue, and acknowledges what had been
+    /// delivered before. What has come since may be that very message: it goes to another.
+    pub(super) async fn hand_back(&self, hand: &Hand, before: Vec<Token>) {
+        lock(&self.hands).remove(&hand.key());
+        for token in before {
+            token.acknowledge().await;
+        }
+        for token in hand.take_tokens() {
+            token.put_back().await;
+        }
     }
 
     /// Empties a hand without an acknowledgement: the worker was closed before it could be
     /// settled, and the broker gives the task to another.
     pub(super) fn drop_unsettled(&self, hand: &Hand) {
         lock(&self.hands).remove(&hand.key());
-        self.emptied.notify_waiters();
+    }
+
+    /// Begins something that a drain waits for: it ends when what is returned is dropped.
+    pub(super) fn begin_errand(self: &Arc<Self>) -> Errand {
+        self.errands.fetch_add(1, Ordering::SeqCst);
+        Errand(Arc::clone(self))
     }
 
     pub(super) fn hands(&self) -> Vec<Arc<Hand>> {
@@ -143,14 +165,14 @@ impl Desk {
         lock(&self.hands).len()
     }
 
-    /// Waits until nothing is in hand.
+    /// Waits until nothing is in hand, and all acknowledgements are written.
     pub(super) async fn empty_handed(&self) {
         loop {
-            let emptied = self.emptied.notified();
-            if lock(&self.hands).is_empty() {
+            let done = self.done.notified();
+            if self.errands.load(Ordering::SeqCst) == 0 {
                 return;
             }
-            emptied.await;
+            done.await;
         }
     }
 
@@ -183,6 +205,17 @@ impl Desk {
 
     pub(super) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::SeqCst)
+    }
+
+    /// Notes that everything that was fetched is in hand, and that nothing more comes.
+    pub(super) fn note_fetched(&self) {
+        self.fetched.send_replace(true);
+    }
+
+    /// Waits until nothing more is fetched.
+    pub(super) async fn all_fetched(&self) {
+        // The sender lives in the desk.
+        let _ = self.fetched.subscribe().wait_for(|fetched| *fetched).await;
     }
 
     /// Notes that a task is cancelled; the hands that have it, if any do.
@@ -286,6 +319,17 @@ impl Desk {
 impl fmt::Debug for Desk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Desk").field("sender", &self.sender).finish_non_exhaustive()
+    }
+}
+
+/// What a worker does with one message, from its delivery to its acknowledgement.
+#[derive(Debug)]
+pub(super) struct Errand(Arc<Desk>);
+
+impl Drop for Errand {
+    fn drop(&mut self) {
+        self.0.errands.fetch_sub(1, Ordering::SeqCst);
+        self.0.done.notify_waiters();
     }
 }
 

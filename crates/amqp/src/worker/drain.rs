@@ -47,6 +47,9 @@ pub(super) async fn drain(worker: &AmqpWorker, deadline: Duration) -> DrainRepor
 
 /// Finishes what runs; how many tasks were given back although their bodies run on.
 async fn finish(desk: &Arc<Desk>, deadline: Duration) -> usize {
+    // What is on its way is taken into hand first: it may be a copy of what was done here, and
+    // nobody else would know that. With no broker there, nothing is on its way.
+    let _ = tokio::time::timeout(deadline.min(LAST_WORDS), desk.all_fetched()).await;
     give_back_waiting(desk).await;
     if tokio::time::timeout(deadline, desk.empty_handed()).await.is_ok() {
         return 0;

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use outwork_core::{
     Outcome, Rejection, Report, State, SubmitError, SubmitErrorKind, TaskError, TaskErrorKind,
+    WorkerLost,
 };
 
 use super::{
@@ -11,12 +12,14 @@ use super::{
     hand::{Hand, Wish},
     settle::settle,
 };
-use crate::{lock::lock, wire::now};
+use crate::{lock::lock, topology::DELIVERY_LIMIT, wire::now};
 
 /// How an attempt ended, as far as this worker is concerned.
 #[derive(Debug)]
 pub(super) enum Ending {
     Ended(Outcome),
+    /// It is not run again, whatever its policy says, and belongs to the dead letters.
+    GivenUp(Outcome),
     /// Another worker is to have it, as it was.
     GivenBack,
 }
@@ -25,9 +28,20 @@ pub(super) enum Ending {
 const ID_IN_USE: Duration = Duration::from_millis(100);
 
 /// Sees to one task: runs it when its time has come, and deals with how it ended.
-pub(super) async fn run(desk: Arc<Desk>, hand: Arc<Hand>) {
-    let ending = attempt(&desk, &hand).await;
-    settle(&desk, &hand, ending).await;
+pub(super) async fn run(desk: &Arc<Desk>, hand: &Arc<Hand>) {
+    let ending = attempt(desk, hand).await;
+    settle(desk, hand, ending).await;
+}
+
+/// Gives up a task that has come back from lost workers as often as the broker brings it. The
+/// next time it would go to the dead letters with nobody told.
+pub(super) async fn give_up(desk: &Arc<Desk>, hand: &Arc<Hand>) {
+    let message = format!(
+        "it was given up: {DELIVERY_LIMIT} times a worker, or its connection, was lost that had it"
+    );
+    let error = TaskError::lost(WorkerLost::default(), message);
+    let report = Report { attempts: hand.envelope.failures, ..Report::default() };
+    settle(desk, hand, Ending::GivenUp(Outcome::new(Err(error), report))).await;
 }
 
 async fn attempt(desk: &Arc<Desk>, hand: &Arc<Hand>) -> Ending {

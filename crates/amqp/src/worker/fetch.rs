@@ -18,7 +18,12 @@ use super::{
     errand,
     hand::{Hand, Token, Wish},
 };
-use crate::{connection::open_channel, lock::lock, topology::QueueName, wire::TaskMessage};
+use crate::{
+    connection::open_channel,
+    lock::lock,
+    topology::{DELIVERY_LIMIT, QueueName},
+    wire::{TaskMessage, headers_of},
+};
 
 /// Fetches from one queue over one channel, until that is lost or the worker drains.
 pub(super) struct Fetcher {
@@ -156,38 +161,61 @@ impl Fetcher {
         let Delivery { delivery_tag, properties, data, .. } = delivery;
         let token = Token { channel: self.channel.clone(), tag: delivery_tag };
         let body = Bytes::from(data);
-        let desk = Arc::clone(&self.desk);
-        let message = match TaskMessage::read(&properties, &body) {
-            Ok(message) => message,
+        match TaskMessage::read(&properties, &body) {
+            Ok(message) => {
+                let last_time = headers_of(&properties).int(DELIVERIES) >= Some(DELIVERY_LIMIT);
+                self.take_task(Hand::new(message.envelope, message.task, body, token), last_time);
+            }
             Err(error) => {
-                let (reason, queue) = (Reason::undecodable(&error), self.queue.clone());
-                let letter = Letter { properties, body };
-                tokio::spawn(async move {
-                    bury_message(&desk, &queue, letter, reason, token).await;
-                });
-                return;
+                let reason = Reason::undecodable(&error);
+                self.bury(Letter { properties, body }, reason, token);
             }
-        };
-        let hand = Hand::new(message.envelope, message.task, body, token);
-        if lock(&desk.settled).contains(&hand.key()) {
-            count(&desk.counters.copies);
-            for token in hand.take_tokens() {
-                tokio::spawn(token.acknowledge());
-            }
-            return;
-        }
-        match desk.take(hand) {
-            Ok(hand) => {
-                if desk.is_draining() {
-                    hand.wish(Wish::GiveBack);
-                }
-                tokio::spawn(errand::run(desk, hand));
-            }
-            // It is in hand already, and will be acknowledged with it.
-            Err(_there) => count(&desk.counters.copies),
         }
     }
+
+    fn bury(&self, letter: Letter, reason: Reason, token: Token) {
+        let (desk, queue, errand) =
+            (Arc::clone(&self.desk), self.queue.clone(), self.desk.begin_errand());
+        tokio::spawn(async move {
+            bury_message(&desk, &queue, letter, reason, token).await;
+            drop(errand);
+        });
+    }
+
+    fn take_task(&self, hand: Hand, last_time: bool) {
+        let desk = Arc::clone(&self.desk);
+        let errand = desk.begin_errand();
+        if lock(&desk.settled).contains(&hand.key()) {
+            count(&desk.counters.copies);
+            tokio::spawn(async move {
+                for token in hand.take_tokens() {
+                    token.acknowledge().await;
+                }
+                drop(errand);
+            });
+            return;
+        }
+        let hand = match desk.take(hand) {
+            Ok(hand) => hand,
+            // It is in hand already, and will be acknowledged with it.
+            Err(_there) => return count(&desk.counters.copies),
+        };
+        if desk.is_draining() {
+            hand.wish(Wish::GiveBack);
+        }
+        tokio::spawn(async move {
+            if last_time {
+                errand::give_up(&desk, &hand).await;
+            } else {
+                errand::run(&desk, &hand).await;
+            }
+            drop(errand);
+        });
+    }
 }
+
+/// What says how often a message was delivered before, in queues that count it.
+const DELIVERIES: &str = "x-delivery-count";
 
 /// The delivery, or why none will come any more.
 fn alive(delivery: Option<lapin::Result<Delivery>>) -> Result<Delivery, String> {

@@ -1,12 +1,16 @@
 //! [`Hand`]: one task that a worker has.
 
 use std::{
+    future::Future,
     sync::Mutex,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use lapin::{Channel, options::BasicAckOptions};
+use lapin::{
+    Channel,
+    options::{BasicAckOptions, BasicNackOptions},
+};
 use outwork_core::Task;
 use tokio::sync::Notify;
 
@@ -83,12 +87,21 @@ impl Token {
     /// Acknowledges. On a channel that is gone this does nothing: the message comes again, and
     /// is found to be dealt with.
     pub(super) async fn acknowledge(self) {
-        let sent = self.channel.basic_ack(self.tag, BasicAckOptions::default());
-        match tokio::time::timeout(ACK, sent).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "a stale acknowledgement was dropped"),
-            Err(_) => tracing::warn!("an acknowledgement was not written within {ACK:?}"),
-        }
+        settle(self.channel.basic_ack(self.tag, BasicAckOptions::default())).await;
+    }
+
+    /// Gives the message back to its queue.
+    pub(super) async fn put_back(self) {
+        let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
+        settle(self.channel.basic_nack(self.tag, options)).await;
+    }
+}
+
+async fn settle(sent: impl Future<Output = lapin::Result<()>>) {
+    match tokio::time::timeout(ACK, sent).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "a stale acknowledgement was dropped"),
+        Err(_) => tracing::warn!("an acknowledgement was not written within {ACK:?}"),
     }
 }
 

@@ -62,7 +62,10 @@ impl WorkerSession {
             ended = all(fetching) => match ended {
                 Some(why) => Err(why),
                 // Fetching is over; acknowledgements still go over this connection.
-                None => std::future::pending().await,
+                None => {
+                    desk.note_fetched();
+                    std::future::pending().await
+                }
             },
         }
     }

@@ -22,10 +22,17 @@ use crate::{
 /// A worker that is closed in the middle acknowledges nothing: the task comes again.
 pub(super) async fn settle(desk: &Arc<Desk>, hand: &Arc<Hand>, ending: Ending) {
     let settled = match ending {
-        Ending::GivenBack => give_back(desk, hand).await,
+        Ending::GivenBack => return give_back(desk, hand).await,
+        Ending::GivenUp(outcome) => {
+            let reason = Reason::crashed_worker(&outcome);
+            finish(desk, hand, outcome, reason).await
+        }
         Ending::Ended(outcome) => match next_of(desk, hand, outcome) {
             Next::Retry(outcome, error, delay) => retry(desk, hand, &outcome, error, delay).await,
-            Next::End(outcome) => finish(desk, hand, outcome).await,
+            Next::End(outcome) => {
+                let reason = Reason::of(&outcome);
+                finish(desk, hand, outcome, reason).await
+            }
         },
     };
     if settled {
@@ -116,7 +123,17 @@ async fn sent_too_late_to_cancel(desk: &Desk, hand: &Hand, attempts: u32, last: 
 }
 
 /// Puts the task back as it is, for another worker.
-async fn give_back(desk: &Desk, hand: &Hand) -> bool {
+async fn give_back(desk: &Desk, hand: &Hand) {
+    // The message may come back to this very worker, before it is known to have arrived.
+    let before = hand.take_tokens();
+    if publish_again(desk, hand).await {
+        desk.hand_back(hand, before).await;
+    } else {
+        desk.drop_unsettled(hand);
+    }
+}
+
+async fn publish_again(desk: &Desk, hand: &Hand) -> bool {
     let left = hand.envelope.not_before.map_or(0, |due| due - now());
     let delay = Duration::from_millis(u64::try_from(left).unwrap_or(0));
     let sent = desk.insist(task_message(desk, &hand.envelope, hand, delay)).await.is_ok();
@@ -156,7 +173,7 @@ fn announce_made_up(hand: &Hand, outcome: &Outcome) {
     }
 }
 
-async fn finish(desk: &Desk, hand: &Hand, outcome: Outcome) -> bool {
+async fn finish(desk: &Desk, hand: &Hand, outcome: Outcome, dead: Option<Reason>) -> bool {
     let envelope = &hand.envelope;
     tracing::info!(
         task_id = %envelope.id, task_name = %envelope.name, attempt = hand.attempt(),
@@ -173,7 +190,7 @@ async fn finish(desk: &Desk, hand: &Hand, outcome: Outcome) -> bool {
     if envelope.detached && !record_end(desk, hand, &outcome).await {
         return false;
     }
-    if let Some(reason) = Reason::of(&outcome)
+    if let Some(reason) = dead
         && !bury_letter(desk, hand, &reason).await
     {
         return false;
