@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "tests print what they found")]
 
 // What the tests are written with.
+mod proxy;
 mod support;
 
 // From the connection up to whole clusters.

@@ -1,5 +1,9 @@
 //! What the tests are written with.
 
+#[path = "../bin/child/tasks.rs"]
+#[allow(dead_code, unused_imports, reason = "each program that has these tasks uses some")]
+pub(crate) mod tasks;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -11,6 +15,7 @@ use outwork_amqp::{
 use outwork_core::{BoxError, Executor, Registry, TaskDef, blocking::block_on};
 use outwork_local::ThreadPool;
 use outwork_test_broker::{Broker, Space};
+use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// How long a test waits for what has to happen.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -18,6 +23,15 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub const ECHO: TaskDef<String, String> = TaskDef::new("test.echo");
 pub const SLEEP: TaskDef<u64, u64> = TaskDef::new("test.sleep");
 pub const FAIL: TaskDef<String, ()> = TaskDef::new("test.fail");
+
+/// Tells what happens on the standard error, as far as `RUST_LOG` asks for it.
+pub fn log() {
+    let Ok(filter) = std::env::var("RUST_LOG") else { return };
+    let filter = filter.parse::<Targets>().unwrap();
+    let told = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(filter);
+    // Another test may have done so.
+    let _ = tracing_subscriber::registry().with(told).try_init();
+}
 
 pub fn until(what: &str, mut so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
@@ -60,6 +74,7 @@ impl Place {
     }
 
     pub fn on(broker: &Broker) -> Self {
+        log();
         let space = broker.space().unwrap();
         Self { space, queue: QueueName::new("jobs").unwrap() }
     }

@@ -8,7 +8,6 @@ use outwork_test_broker::Broker;
 use crate::support::{PATIENCE, Place, SLEEP, until};
 
 #[test]
-#[ignore = "it hung once, and why is not proved; run it with `--ignored`"]
 fn every_task_that_was_accepted_is_run_although_the_broker_is_killed() {
     let broker = Broker::private().unwrap();
     let place = Place::on(&broker);

@@ -1,0 +1,9 @@
+//! Things that break at every moment of a task's way, and what must hold afterwards.
+
+mod broker;
+mod client;
+mod matrix;
+mod queue;
+mod scene;
+mod victim;
+mod worker;
