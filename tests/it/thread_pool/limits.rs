@@ -7,8 +7,8 @@ use std::{
 };
 
 use outwork_core::{
-    BoxError, BoxFuture, Executor, Hooks, Outcome, Registry, Shutdown, State, TaskContext, TaskDef,
-    TaskErrorKind, TaskOptions,
+    BoxError, BoxFuture, Cancel, Executor, Hooks, Outcome, Registry, Shutdown, State, TaskContext,
+    TaskDef, TaskErrorKind, TaskOptions, blocking::block_on,
 };
 use outwork_local::ThreadPool;
 
@@ -204,4 +204,22 @@ fn a_teardown_that_blocks_does_not_stop_the_timers_of_other_bodies() {
     teardown.open();
     assert_eq!(outcome(stuck).state(), State::TimedOut);
     gate.open();
+}
+
+#[test]
+fn a_task_that_is_cancelled_now_gets_no_grace() {
+    const PENDING: TaskDef<(), ()> = TaskDef::new("pending");
+    let (started, starts) = mpsc::channel();
+    let mut registry = Registry::new();
+    register_async(&mut registry, PENDING, move |_| {
+        started.send(()).unwrap();
+        std::future::pending()
+    });
+    let pool = ThreadPool::builder().workers(1).registry(registry).build().unwrap();
+    let mut handle = submit(&pool, task_with(PENDING, TaskOptions::new().grace(LATER)));
+    receive("the start of the body", &starts);
+    assert_eq!(handle.cancel(), Cancel::Requested);
+    assert!(handle.wait_timeout(ms(50)).is_err(), "it has its grace");
+    assert_eq!(block_on(pool.cancel_now(handle.task_id())), Cancel::Requested);
+    assert_eq!(outcome(handle).state(), State::Cancelled);
 }
