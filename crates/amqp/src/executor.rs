@@ -1,6 +1,6 @@
 //! [`AmqpExecutor`]: hands tasks to workers on other machines.
 
-mod acks;
+mod answers;
 mod batch;
 mod builder;
 mod cancel;
@@ -9,6 +9,7 @@ mod client;
 mod instances;
 mod jobs;
 mod live;
+mod ping;
 mod remote;
 mod replies;
 mod retained;
@@ -21,6 +22,7 @@ use std::{fmt, sync::Arc};
 
 pub use builder::AmqpExecutorBuilder;
 pub use jobs::JobStatus;
+pub use ping::WorkerAnswer;
 pub use settings::AmqpSettings;
 
 use outwork_core::{

@@ -52,6 +52,6 @@ mod wire;
 mod worker;
 
 pub use connection::{BrokerUrl, ConnectError, ConnectErrorKind, ConnectOptions};
-pub use executor::{AmqpExecutor, AmqpExecutorBuilder, AmqpSettings, JobStatus};
+pub use executor::{AmqpExecutor, AmqpExecutorBuilder, AmqpSettings, JobStatus, WorkerAnswer};
 pub use topology::{InvalidName, QueueKind, QueueName};
 pub use worker::{AmqpWorker, AmqpWorkerBuilder, DrainReport, WorkerStatus};

@@ -10,7 +10,7 @@ mod options;
 mod result;
 mod task;
 
-pub(crate) use control::{CancelAck, Control, InHand, Running, Tombstone};
+pub(crate) use control::{CancelAck, Control, InHand, Ping, Pong, Running, Tombstone};
 pub(crate) use envelope::Envelope;
 pub(crate) use error::WireError;
 pub(crate) use event::RemoteEvent;

@@ -18,7 +18,7 @@ use outwork_core::{
 use tokio::sync::mpsc;
 
 use super::{
-    AmqpSettings, acks::CancelAcks, cell::Cell, instances::Instances, live::LiveTasks,
+    AmqpSettings, answers::Answers, cell::Cell, instances::Instances, live::LiveTasks,
     remote::Question, retained::Retained, shutdown::Lifecycle, stamps::Stamps,
 };
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
     lock::lock,
     publisher::Publisher,
     topology::QueueName,
-    wire::Sender,
+    wire::{CancelAck, Pong, Sender},
 };
 
 /// What all tasks of one executor share. Handles hold it, so it outlives the executor's owner.
@@ -47,7 +47,8 @@ pub(super) struct Client {
     pub(super) instances: Arc<Instances>,
     pub(super) retained: Retained,
     pub(super) hub: EventHub,
-    pub(super) acks: CancelAcks,
+    pub(super) acks: Answers<CancelAck>,
+    pub(super) pongs: Answers<Pong>,
     pub(super) stamps: Stamps,
     pub(super) lifecycle: Lifecycle,
     pub(super) counts: Counters,
@@ -84,7 +85,8 @@ impl Client {
             live: LiveTasks::default(),
             instances: Arc::default(),
             hub: EventHub::new(),
-            acks: CancelAcks::default(),
+            acks: Answers::default(),
+            pongs: Answers::default(),
             stamps: Stamps::default(),
             lifecycle: Lifecycle::default(),
             counts: Counters::default(),

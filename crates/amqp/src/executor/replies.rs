@@ -18,7 +18,7 @@ use crate::{
         ConnectError, ConnectErrorKind, ConnectOptions, End, Epoch, Session, in_time, open_channel,
     },
     topology::{declare_client, verify_queue, was_deleted},
-    wire::{CancelAck, InHand, Kind, RemoteEvent, ResultMessage, WireError, headers_of},
+    wire::{CancelAck, InHand, Kind, Pong, RemoteEvent, ResultMessage, WireError, headers_of},
 };
 
 /// Reads the replies on one connection after the other, and answers questions that need one.
@@ -211,7 +211,11 @@ impl Client {
                 {
                     cell.stop_was_told();
                 }
-                self.acks.tell(&ack);
+                self.acks.tell(ack.id, &ack);
+            }
+            Kind::Pong => {
+                let pong = Pong::read(properties)?;
+                self.pongs.tell(pong.id, &pong);
             }
             Kind::Task | Kind::Control | Kind::Job => {
                 return Err(WireError::Header("it is no reply".to_owned()));

@@ -23,6 +23,25 @@ pub(crate) enum Control {
         /// Who put it there.
         reader: String,
     },
+    /// Somebody asks who is there.
+    Ping(Ping),
+}
+
+/// The question which workers of a queue are there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ping {
+    /// What tells the answers apart from those to another question.
+    pub(crate) id: TaskId,
+    pub(crate) queue: QueueName,
+    /// Where to answer.
+    pub(crate) reply_to: String,
+}
+
+/// A worker's answer to a ping.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pong {
+    pub(crate) id: TaskId,
+    pub(crate) from: Sender,
 }
 
 /// What says that a task is cancelled, for as long as anybody could start it.
@@ -83,6 +102,7 @@ impl Control {
         let id = match self {
             Self::Cancel(tombstone) => tombstone.id,
             Self::Mark { .. } => TaskId::new(),
+            Self::Ping(ping) => ping.id,
         };
         let stamp = u64::try_from(now() / 1000).unwrap_or_default();
         let properties = Writer::new(Kind::Control).properties(id).with_timestamp(stamp);
@@ -105,10 +125,23 @@ impl CancelAck {
     }
 
     pub(crate) fn read(properties: &BasicProperties, body: &[u8]) -> Result<Self, WireError> {
-        let from = headers_of(properties).sender();
-        let from =
-            from.ok_or_else(|| WireError::Header("it does not say who sent it".to_owned()))?;
+        let from = sender(properties)?;
         let AckBody { in_hand } = read("answer to a tombstone", body)?;
         Ok(Self { id: task_id(properties)?, from, in_hand })
     }
+}
+
+impl Pong {
+    pub(crate) fn encode(&self) -> (BasicProperties, Bytes) {
+        (Writer::new(Kind::Pong).sender(&self.from).properties(self.id), Bytes::new())
+    }
+
+    pub(crate) fn read(properties: &BasicProperties) -> Result<Self, WireError> {
+        Ok(Self { id: task_id(properties)?, from: sender(properties)? })
+    }
+}
+
+fn sender(properties: &BasicProperties) -> Result<Sender, WireError> {
+    let from = headers_of(properties).sender();
+    from.ok_or_else(|| WireError::Header("it does not say who sent it".to_owned()))
 }

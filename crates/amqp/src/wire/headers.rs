@@ -32,6 +32,7 @@ pub(crate) enum Kind {
     Event,
     Control,
     CancelAck,
+    Pong,
     Job,
 }
 
@@ -43,14 +44,22 @@ impl Kind {
             Self::Event => "event",
             Self::Control => "control",
             Self::CancelAck => "cancel-ack",
+            Self::Pong => "pong",
             Self::Job => "job",
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
-        [Self::Task, Self::Result, Self::Event, Self::Control, Self::CancelAck, Self::Job]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
+        const ALL: [Kind; 7] = [
+            Kind::Task,
+            Kind::Result,
+            Kind::Event,
+            Kind::Control,
+            Kind::CancelAck,
+            Kind::Pong,
+            Kind::Job,
+        ];
+        ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 

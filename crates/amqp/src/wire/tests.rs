@@ -14,8 +14,8 @@ use outwork_core::{
 use proptest::prelude::*;
 
 use super::{
-    CancelAck, Control, Envelope, InHand, JobRecord, Kind, RemoteEvent, ResultMessage, Running,
-    Sender, TaskMessage, Tombstone, WireError, encode_result, headers_of,
+    CancelAck, Control, Envelope, InHand, JobRecord, Kind, Ping, Pong, RemoteEvent, ResultMessage,
+    Running, Sender, TaskMessage, Tombstone, WireError, encode_result, headers_of,
 };
 use crate::topology::QueueName;
 
@@ -236,13 +236,18 @@ fn control_and_its_answers_come_out_as_they_went_in() {
         reply_to: Some("outwork.r.me".to_owned()),
         running: Running::Force,
     };
-    for control in [Control::Cancel(tombstone), Control::Mark { reader: "me".to_owned() }] {
+    let (queue, reply_to) = (QueueName::new("mail").unwrap(), "outwork.r.me".to_owned());
+    let ping = Ping { id: id(), queue, reply_to };
+    let mark = Control::Mark { reader: "me".to_owned() };
+    for control in [Control::Cancel(tombstone), mark, Control::Ping(ping)] {
         let (properties, body) = control.encode().unwrap();
         assert_eq!(Control::read(&properties, &body).unwrap(), control);
     }
     let ack = CancelAck { id: id(), from: sender(), in_hand: InHand::Yes };
     let (properties, body) = ack.encode().unwrap();
     assert_eq!(CancelAck::read(&properties, &body).unwrap(), ack);
+    let pong = Pong { id: id(), from: sender() };
+    assert_eq!(Pong::read(&pong.encode().0).unwrap(), pong);
 }
 
 /// Properties whose headers claim to be of a kind.
@@ -254,13 +259,14 @@ fn claiming(kind: &str) -> BasicProperties {
 
 /// Reads bytes as everything that they could be.
 fn read_as_everything(body: &[u8]) {
-    for kind in ["task", "result", "event", "control", "cancel-ack", "job", "?"] {
+    for kind in ["task", "result", "event", "control", "cancel-ack", "pong", "job", "?"] {
         let properties = claiming(kind);
         let _ = TaskMessage::read(&properties, body);
         let _ = ResultMessage::read(&properties, body);
         let _ = RemoteEvent::read(&properties, body);
         let _ = Control::read(&properties, body);
         let _ = CancelAck::read(&properties, body);
+        let _ = Pong::read(&properties);
         let _ = JobRecord::read(&properties, body);
     }
 }

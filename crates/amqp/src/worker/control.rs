@@ -2,9 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use futures_util::StreamExt;
 use lapin::{
-    Channel, Connection, Consumer,
+    BasicProperties, Channel, Connection, Consumer,
     message::Delivery,
     options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions},
     types::{AMQPValue, FieldTable, ShortString},
@@ -15,7 +16,7 @@ use super::{desk::Desk, hand::Held, tombstones::MEMORY};
 use crate::{
     connection::open_channel,
     publisher::Outgoing,
-    wire::{CancelAck, Control, InHand, Tombstone, headers_of, now},
+    wire::{CancelAck, Control, InHand, Ping, Pong, Tombstone, headers_of, now},
 };
 
 /// How long reading what is in the stream may take.
@@ -83,7 +84,8 @@ impl ControlReader {
                 match record {
                     Some(Control::Mark { reader: found }) if found == reader => return Ok(()),
                     Some(Control::Cancel(tombstone)) => obey(desk, tombstone).await,
-                    Some(Control::Mark { .. }) | None => {}
+                    // Who asked before this worker was there has gone, or asks again.
+                    Some(Control::Mark { .. } | Control::Ping(_)) | None => {}
                 }
             }
         };
@@ -97,6 +99,7 @@ impl ControlReader {
         loop {
             match self.next(place).await {
                 Ok(Some(Control::Cancel(tombstone))) => obey(desk, tombstone).await,
+                Ok(Some(Control::Ping(ping))) => pong(desk, &ping).await,
                 Ok(Some(Control::Mark { .. }) | None) => {}
                 Err(why) => return why,
             }
@@ -156,17 +159,26 @@ async fn obey_to_the_end(desk: &Arc<Desk>, tombstone: Tombstone) {
 
 async fn answer(desk: &Desk, tombstone: &Tombstone, in_hand: InHand) {
     let Some(reply_to) = tombstone.reply_to.as_deref() else { return };
-    if !desk.options.names().is_reply_queue(reply_to) {
-        return;
-    }
     let ack = CancelAck { id: tombstone.id, from: desk.sender.clone(), in_hand };
     match ack.encode() {
-        Ok((properties, body)) => {
-            let answer = desk.reply(reply_to, properties, body);
-            // Who asked and has gone needs no answer.
-            let _ = desk.publisher.hand_over(answer, drop).await;
-        }
+        Ok(answer) => send(desk, reply_to, answer).await,
         Err(error) => tracing::warn!(%error, "an answer cannot be written"),
+    }
+}
+
+async fn pong(desk: &Desk, ping: &Ping) {
+    if desk.queues.contains(&ping.queue) {
+        let pong = Pong { id: ping.id, from: desk.sender.clone() };
+        send(desk, &ping.reply_to, pong.encode()).await;
+    }
+}
+
+/// Sends an answer, if it may go there.
+async fn send(desk: &Desk, reply_to: &str, (properties, body): (BasicProperties, Bytes)) {
+    if desk.options.names().is_reply_queue(reply_to) {
+        let answer = desk.reply(reply_to, properties, body);
+        // Who asked and has gone needs no answer.
+        let _ = desk.publisher.hand_over(answer, drop).await;
     }
 }
 
