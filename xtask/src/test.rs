@@ -26,6 +26,7 @@ pub(crate) fn run(args: &TestArgs) -> anyhow::Result<()> {
         broker::provide();
         cargo_test(&["--package", "outwork-test-broker", "--test", "broker"], args)?;
         cargo_test(&["--package", "outwork-tests", "--test", "amqp"], args)?;
+        cargo_test(&["--package", "outwork-cli", "--test", "amqp"], args)?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! What was typed.
 
+mod jobs;
 mod remote;
 mod worker;
 
@@ -9,6 +10,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub(crate) use self::{
+    jobs::{CancelArgs, PingArgs, ResultArgs, StatusArgs, SubmitArgs},
     remote::{BrokerArgs, QueueArgs},
     worker::WorkerArgs,
 };
@@ -22,7 +24,8 @@ use crate::{duration::parse_time_limit, halt::HaltPolicy};
 #[command(name = "outwork", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(after_help = "\
 Exit codes: 0 all ok; 1 a task failed, crashed, timed out or was cancelled; 2 usage;
-3 broker unreachable; 4 refused by the broker or a worker; 128+n ended by signal n.
+3 broker unreachable; 4 refused by the broker or a worker; 5 a wait timed out;
+6 work was given back at the drain timeout; 69 no worker answered; 128+n ended by signal n.
 The first Ctrl-C finishes what runs, the second cancels it, the third kills. Ctrl-Z stops what runs as well, and time limits run on.")]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -53,6 +56,16 @@ pub(crate) enum Command {
     Bench(BenchArgs),
     /// Run the tasks of queues for everybody who submits to them
     Worker(WorkerArgs),
+    /// Hand a task over for good and write its id
+    Submit(SubmitArgs),
+    /// Write the result of a job that was submitted
+    Result(ResultArgs),
+    /// Write what is known of a job that was submitted
+    Status(StatusArgs),
+    /// Ask a task to stop, wherever it is
+    Cancel(CancelArgs),
+    /// Find out whether the broker can be reached and a worker answers
+    Ping(PingArgs),
     /// Write a completion script for a shell
     Completions(CompletionsArgs),
     /// Write the manual page

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, num::NonZeroU32, path::PathBuf, time::Duration};
 
-use outwork_core::{RetryPolicy, StreamTarget, TaskOptions};
+use outwork_core::{RetryPolicy, TaskOptions};
 
 use crate::{
     args::{ExecArgs, ExecutorArgs},
@@ -31,10 +31,6 @@ pub(crate) struct ExecConfig {
     pub(crate) dry_run: bool,
     pub(crate) exit_count: bool,
 }
-
-/// What a worker keeps of each stream of a run. Only a part of it travels, but its end is in that
-/// part as long as it is among what was kept.
-const MOST_OUTPUT: u64 = 64 << 20;
 
 /// How the output of runs is written.
 #[derive(Clone, Copy, Debug)]
@@ -89,12 +85,9 @@ impl ExecConfig {
         })
     }
 
-    /// For runs on other machines: what is not shown need not travel, and no worker's disk is
-    /// filled by what is too much to travel anyway.
+    /// For runs on other machines: what is not shown need not travel.
     pub(crate) fn travel(&mut self) {
-        let options = std::mem::take(&mut self.options).last_output_only(true);
-        let target = || StreamTarget::limited(MOST_OUTPUT);
-        self.options = options.stdout(target()).stderr(target());
+        self.options = std::mem::take(&mut self.options).last_output_only(true);
     }
 }
 
@@ -102,7 +95,8 @@ fn template(command: &[OsString], replace: Option<OsString>) -> Result<Template,
     Template::parse(command, replace.as_deref()).map_err(Failure::usage)
 }
 
-fn options(retries: u32, time_limit: Option<Duration>) -> Result<TaskOptions, Failure> {
+/// How each run, or a job, is run.
+pub(crate) fn options(retries: u32, time_limit: Option<Duration>) -> Result<TaskOptions, Failure> {
     let attempts = NonZeroU32::MIN.saturating_add(retries);
     let options = TaskOptions::new().retry(RetryPolicy::fixed(attempts, Duration::ZERO));
     match time_limit {

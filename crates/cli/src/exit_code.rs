@@ -8,7 +8,6 @@ use outwork_core::{Rejection, TaskError, TaskErrorKind};
 ///
 /// With `--exit-count` the codes 1 to 101 are a count and nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "more come with the commands of the broker"))]
 pub(crate) enum ExitCode {
     /// 0: everything that was asked for is done.
     Success,

@@ -43,6 +43,16 @@ impl Failure {
         Self { code: ExitCode::BrokerUnreachable, error: error.into() }
     }
 
+    /// A wait was over before what it waited for.
+    pub(crate) fn timed_out(error: impl Into<anyhow::Error>) -> Self {
+        Self { code: ExitCode::WaitTimedOut, error: error.into() }
+    }
+
+    /// No worker has answered.
+    pub(crate) fn no_worker(error: impl Into<anyhow::Error>) -> Self {
+        Self { code: ExitCode::NoWorker, error: error.into() }
+    }
+
     /// A task was not taken by an executor, which may be one on other machines.
     pub(crate) fn not_submitted(error: SubmitError, is_remote: bool) -> Self {
         use SubmitErrorKind as Kind;

@@ -3,6 +3,7 @@
 use std::{
     env,
     io::{self, IsTerminal, Write},
+    panic,
 };
 
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
@@ -37,6 +38,14 @@ pub(crate) fn of_a_worker(json: bool) -> WorkerGuard {
     // Whoever has set a subscriber of their own keeps it.
     let _ = tracing_subscriber::registry().with(layer).with(filter(LevelFilter::INFO)).try_init();
     guard
+}
+
+/// Tells of a panic from now on where it was: its words may repeat arguments.
+pub(crate) fn without_words_of_panics() {
+    panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "panicked");
+    }));
 }
 
 /// What is shown: of our own libraries, unless `RUST_LOG` says otherwise.

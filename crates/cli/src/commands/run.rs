@@ -35,17 +35,27 @@ pub(super) fn run(
     signal::handle(stopper.clone())?;
     let outcome = block_on(async { Ok(executor.submit(task).await?.await) });
     let outcome = outcome.map_err(|refused| Failure::not_submitted(refused, is_remote))?;
-    let mut output = Output::standard()?;
+    let code = show_outcome(&mut Output::standard()?, &args.task, &outcome, json)?;
+    Ok(stopper.signal().map_or(code, ExitCode::Signalled))
+}
+
+/// Writes how a task ended.
+pub(super) fn show_outcome(
+    output: &mut Output,
+    task: &str,
+    outcome: &Outcome,
+    json: bool,
+) -> Result<ExitCode, Failure> {
     // Its result is the data; what it wrote on the way is talk.
     for captured in [outcome.stdout(), outcome.stderr()] {
         output.captured(None, &Default::default(), &captured)?;
     }
-    let code = match result_of(&outcome) {
-        Ok(result) => show_result(&mut output, &result, json),
-        Err(error) => show_error(&mut output, &args.task, &error, json),
+    let code = match result_of(outcome) {
+        Ok(result) => show_result(output, &result, json),
+        Err(error) => show_error(output, task, &error, json),
     }?;
     output.flush()?;
-    Ok(stopper.signal().map_or(code, ExitCode::Signalled))
+    Ok(code)
 }
 
 /// The name of a task, which has to be registered unless it runs on other machines.
@@ -56,7 +66,8 @@ pub(super) fn find(registry: &Registry, name: &str, place: &Place) -> Result<Tas
     Ok(registry.find(name).map_err(Failure::usage)?.name().clone())
 }
 
-fn argument(text: &str) -> Result<Payload, Failure> {
+/// The argument of a task, which has to be JSON.
+pub(super) fn argument(text: &str) -> Result<Payload, Failure> {
     match serde_json::from_str::<Value>(text) {
         Ok(_) => Ok(Payload::new(Codec::Json, text.to_owned())),
         Err(error) => Err(Failure::usage_message(format!(

@@ -42,6 +42,7 @@ pub(super) fn worker(
     let options = broker::find(&args.broker, executors.file())?;
     let mut ready = args.ready_file.map(ReadyFile::prepare).transpose()?;
     let _log = logs::of_a_worker(json);
+    logs::without_words_of_panics();
     warn_of_shells(&allowed);
     let withheld = match args.demo_tasks {
         true => Default::default(),
@@ -179,6 +180,7 @@ fn code(report: &DrainReport) -> ExitCode {
     if report.interrupted == 0 {
         return ExitCode::Success;
     }
-    tell(&format!("{} tasks were stopped and given back to other workers", report.interrupted));
+    let were = if report.interrupted == 1 { "task was" } else { "tasks were" };
+    tell(&format!("{} {were} stopped and given back to other workers", report.interrupted));
     ExitCode::DrainDeadlinePassed
 }

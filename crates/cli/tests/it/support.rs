@@ -55,7 +55,8 @@ impl Place {
         let mut command = Command::new(env!("CARGO_BIN_EXE_outwork"));
         command.args(args).current_dir(self.0.path());
         // A panic that a test asks for need not fill the log.
-        command.env_remove("OUTWORK_EXECUTOR").env_remove("RUST_BACKTRACE");
+        command.env_remove("OUTWORK_EXECUTOR").env_remove("OUTWORK_URL");
+        command.env_remove("RUST_BACKTRACE").env_remove("RUST_LOG");
         command
     }
 

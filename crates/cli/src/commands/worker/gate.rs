@@ -59,8 +59,28 @@ fn command(task: Task, allowed: &Allowed) -> Result<Task, TaskError> {
     };
     let codec = task.payload().codec();
     let payload = Payload::encode(codec, &command).map_err(|error| invalid(error.to_string()))?;
-    Ok(task.with_payload(payload))
+    let mut options = task.options().clone();
+    options.stdout = Some(bounded(options.stdout));
+    options.stderr = Some(bounded(options.stderr));
+    Ok(task.with_payload(payload).with_options(options))
 }
+
+/// What a worker keeps of each stream of a program, so that none fills its disk. More than a part
+/// of that does not travel, but the end of the stream is in this part.
+const MOST_OUTPUT: u64 = 64 << 20;
+
+fn bounded(target: Option<StreamTarget>) -> StreamTarget {
+    match target.unwrap_or_default() {
+        StreamTarget::Memory { in_memory, limit } => StreamTarget::Memory {
+            in_memory: in_memory.min(MOST_IN_MEMORY),
+            limit: Some(limit.map_or(MOST_OUTPUT, |limit| limit.min(MOST_OUTPUT))),
+        },
+        other => other,
+    }
+}
+
+/// Of that, in memory. The rest is in a file without a name.
+const MOST_IN_MEMORY: usize = 1 << 20;
 
 fn rejected(rejection: Rejection, message: impl Into<String>) -> TaskError {
     TaskError::new(TaskErrorKind::Rejected(rejection), message)
