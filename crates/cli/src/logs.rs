@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     panic,
 };
 
@@ -33,7 +33,7 @@ pub(crate) fn of_a_worker(json: bool) -> WorkerGuard {
     let lines = fmt::layer().with_writer(writer).with_target(false);
     let layer: Box<dyn Layer<Registry> + Send + Sync> = match json {
         true => lines.json().flatten_event(true).with_current_span(false).boxed(),
-        false => lines.with_ansi(io::stderr().is_terminal()).boxed(),
+        false => lines.with_ansi(false).boxed(),
     };
     // Whoever has set a subscriber of their own keeps it.
     let _ = tracing_subscriber::registry().with(layer).with(filter(LevelFilter::INFO)).try_init();

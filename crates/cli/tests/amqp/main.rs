@@ -12,6 +12,10 @@
 #[allow(dead_code, reason = "it is shared with the tests that need no broker")]
 mod support;
 
+/// A terminal to run it on.
+#[path = "../it/screen.rs"]
+mod screen;
+
 /// A broker with a queue, and workers before it.
 mod farm;
 

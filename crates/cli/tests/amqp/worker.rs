@@ -1,9 +1,13 @@
-use std::{fs, process::Command};
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
 
-use rustix::process::{Pid, Signal, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use crate::{
     farm::{Farm, drained},
+    screen::Terminal,
     support::{Running, wait_until},
 };
 
@@ -170,4 +174,19 @@ fn a_log_in_json_has_an_object_on_each_line() {
         lines.map(|line| serde_json::from_str(line).unwrap()).collect();
     let states: Vec<_> = lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
     assert_eq!(states, ["started", "finished"]);
+}
+
+#[test]
+fn a_person_at_a_terminal_sees_a_worker_come_and_go() {
+    let farm = Farm::new();
+    let (mut terminal, tty) = Terminal::open();
+    let mut command = farm.command(&["worker", "--queue", &farm.queue, "--allow-exec", "sh"]);
+    command.stdin(Stdio::null()).stdout(tty.try_clone().unwrap()).stderr(tty);
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    terminal.shows("it runs whatever it is told");
+    terminal.shows("fetching tasks");
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    terminal.shows("SIGINT: finishing what runs");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }

@@ -9,6 +9,9 @@
 /// What running the binary takes.
 mod support;
 
+/// A terminal to run it on.
+mod screen;
+
 /// Help, usage errors and their exit codes: `tests/cmd/*.toml`.
 mod cmd;
 
