@@ -1,7 +1,7 @@
 //! [`Desk`]: what all parts of a worker share.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     fmt,
     sync::{
         Arc, Mutex,
@@ -113,15 +113,17 @@ impl Desk {
         })
     }
 
-    /// Takes a task into hand; the one that is there already when this is a copy of it.
-    pub(super) fn take(&self, hand: Hand) -> Result<Arc<Hand>, Arc<Hand>> {
-        use std::collections::hash_map::Entry;
+    /// Takes a task into hand.
+    pub(super) fn take(&self, hand: Hand) -> Taken {
+        if lock(&self.settled).contains(&hand.key()) {
+            return Taken::Copy(hand.take_tokens());
+        }
         match lock(&self.hands).entry(hand.key()) {
             Entry::Occupied(there) => {
-                hand.take_tokens().into_iter().for_each(|token| there.get().add_token(token));
-                Err(Arc::clone(there.get()))
+                let tokens = hand.take_tokens().into_iter();
+                Taken::Copy(tokens.filter_map(|token| there.get().add_token(token)).collect())
             }
-            Entry::Vacant(place) => Ok(Arc::clone(place.insert(Arc::new(hand)))),
+            Entry::Vacant(place) => Taken::New(Arc::clone(place.insert(Arc::new(hand)))),
         }
     }
 
@@ -320,6 +322,14 @@ impl fmt::Debug for Desk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Desk").field("sender", &self.sender).finish_non_exhaustive()
     }
+}
+
+/// What a message turned out to be.
+#[derive(Debug)]
+pub(super) enum Taken {
+    New(Arc<Hand>),
+    /// A copy of what is in hand or was dealt with; of these, what is to be acknowledged now.
+    Copy(Vec<Token>),
 }
 
 /// What a worker does with one message, from its delivery to its acknowledgement.

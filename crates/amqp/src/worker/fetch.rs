@@ -14,13 +14,12 @@ use tokio::sync::watch;
 
 use super::{
     dead::{Letter, Reason, bury_message},
-    desk::{Desk, count},
+    desk::{Desk, Taken, count},
     errand,
     hand::{Hand, Token, Wish},
 };
 use crate::{
-    connection::open_channel,
-    lock::lock,
+    connection::{Epoch, open_channel},
     topology::{DELIVERY_LIMIT, QueueName},
     wire::{TaskMessage, headers_of},
 };
@@ -29,6 +28,7 @@ use crate::{
 pub(super) struct Fetcher {
     desk: Arc<Desk>,
     queue: QueueName,
+    epoch: Epoch,
     channel: Channel,
     consumer: Option<Consumer>,
     /// The number of the consumer, for its tag.
@@ -54,12 +54,12 @@ enum Next {
 impl Fetcher {
     pub(super) async fn open(
         desk: &Arc<Desk>,
-        connection: &Connection,
+        (connection, epoch): (&Connection, Epoch),
         queue: &QueueName,
     ) -> Result<Self, String> {
         let channel = open_channel(&desk.options, connection).await.map_err(|e| e.to_string())?;
         let (desk, queue) = (Arc::clone(desk), queue.clone());
-        Ok(Self { desk, queue, channel, consumer: None, number: 0 })
+        Ok(Self { desk, queue, epoch, channel, consumer: None, number: 0 })
     }
 
     /// Fetches until the channel is lost; why it was, or nothing when fetching is over.
@@ -159,7 +159,8 @@ impl Fetcher {
     /// Takes a message into hand. Whatever it is, somebody sees to its end from here on.
     fn take(&self, delivery: Delivery) {
         let Delivery { delivery_tag, properties, data, .. } = delivery;
-        let token = Token { channel: self.channel.clone(), tag: delivery_tag };
+        let (channel, epoch) = (self.channel.clone(), self.epoch);
+        let token = Token { channel, epoch, tag: delivery_tag };
         let body = Bytes::from(data);
         match TaskMessage::read(&properties, &body) {
             Ok(message) => {
@@ -185,32 +186,30 @@ impl Fetcher {
     fn take_task(&self, hand: Hand, last_time: bool) {
         let desk = Arc::clone(&self.desk);
         let errand = desk.begin_errand();
-        if lock(&desk.settled).contains(&hand.key()) {
-            count(&desk.counters.copies);
-            tokio::spawn(async move {
-                for token in hand.take_tokens() {
-                    token.acknowledge().await;
-                }
-                drop(errand);
-            });
-            return;
-        }
-        let hand = match desk.take(hand) {
-            Ok(hand) => hand,
-            // It is in hand already, and will be acknowledged with it.
-            Err(_there) => return count(&desk.counters.copies),
-        };
-        if desk.is_draining() {
-            hand.wish(Wish::GiveBack);
-        }
-        tokio::spawn(async move {
-            if last_time {
-                errand::give_up(&desk, &hand).await;
-            } else {
-                errand::run(&desk, &hand).await;
+        match desk.take(hand) {
+            Taken::Copy(tokens) => {
+                count(&desk.counters.copies);
+                tokio::spawn(async move {
+                    for token in tokens {
+                        token.acknowledge().await;
+                    }
+                    drop(errand);
+                });
             }
-            drop(errand);
-        });
+            Taken::New(hand) => {
+                if desk.is_draining() {
+                    hand.wish(Wish::GiveBack);
+                }
+                tokio::spawn(async move {
+                    if last_time {
+                        errand::give_up(&desk, &hand).await;
+                    } else {
+                        errand::run(&desk, &hand).await;
+                    }
+                    drop(errand);
+                });
+            }
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 
 use super::settled::Key;
 use crate::{
+    connection::Epoch,
     lock::lock,
     wire::{Envelope, RemoteEvent},
 };
@@ -77,6 +78,8 @@ pub(super) enum Wish {
 #[derive(Debug, Clone)]
 pub(super) struct Token {
     pub(super) channel: Channel,
+    /// The connection of that channel, which is the only one of its queue there.
+    pub(super) epoch: Epoch,
     pub(super) tag: u64,
 }
 
@@ -127,9 +130,17 @@ impl Hand {
         self.envelope.failures + 1
     }
 
-    /// The same message was delivered again: that delivery has to be acknowledged as well.
-    pub(super) fn add_token(&self, token: Token) {
-        lock(&self.state).tokens.push(token);
+    /// The task was delivered again. When the connection is still there over which it came
+    /// first, this is another copy of its message, which is given back to be acknowledged at
+    /// once: it would take the place of another task for as long as this one runs. Else the
+    /// broker has delivered the message again, which has to be acknowledged in the end.
+    pub(super) fn add_token(&self, token: Token) -> Option<Token> {
+        let mut state = lock(&self.state);
+        if state.tokens.iter().any(|other| other.epoch == token.epoch) {
+            return Some(token);
+        }
+        state.tokens.push(token);
+        None
     }
 
     pub(super) fn take_tokens(&self) -> Vec<Token> {

@@ -48,7 +48,7 @@ impl WorkerSession {
         control.replay(&self.desk, &mut self.place).await?;
         let fetching = FuturesUnordered::new();
         for queue in &self.desk.queues {
-            let fetcher = Fetcher::open(&self.desk, connection, queue).await?;
+            let fetcher = Fetcher::open(&self.desk, (connection, epoch), queue).await?;
             fetching.push(fetcher.run(self.fetching.clone()).boxed());
         }
         tracing::info!(worker = self.desk.sender.name, epoch = epoch.0, "fetching tasks");
