@@ -55,3 +55,10 @@ pub use connection::{BrokerUrl, ConnectError, ConnectErrorKind, ConnectOptions};
 pub use executor::{AmqpExecutor, AmqpExecutorBuilder, AmqpSettings, JobStatus, WorkerAnswer};
 pub use topology::{InvalidName, QueueKind, QueueName};
 pub use worker::{AmqpWorker, AmqpWorkerBuilder, DrainReport, WorkerStatus};
+
+/// Reads bytes as a worker and a client would. For the fuzz target, and for nothing else.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub fn fuzz_wire(bytes: &[u8]) {
+    wire::fuzz(bytes);
+}

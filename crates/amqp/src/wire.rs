@@ -4,6 +4,8 @@ mod control;
 mod envelope;
 mod error;
 mod event;
+#[cfg(any(fuzzing, test))]
+mod fuzz;
 mod headers;
 mod job;
 mod options;
@@ -14,6 +16,8 @@ pub(crate) use control::{CancelAck, Control, InHand, Ping, Pong, Running, Tombst
 pub(crate) use envelope::Envelope;
 pub(crate) use error::WireError;
 pub(crate) use event::RemoteEvent;
+#[cfg(fuzzing)]
+pub(crate) use fuzz::fuzz;
 pub(crate) use headers::{Kind, Sender, headers_of};
 pub(crate) use job::JobRecord;
 pub(crate) use result::{ResultMessage, encode_result, output_len};

@@ -278,6 +278,11 @@ proptest! {
     }
 
     #[test]
+    fn no_message_panics_a_decoder(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
+        super::fuzz::fuzz(&bytes);
+    }
+
+    #[test]
     fn no_damage_panics_a_decoder(place in 0_usize..100, byte in any::<u8>(), cut in 0_usize..100) {
         let mut body = TaskMessage::body(&task()).unwrap().to_vec();
         let place = place % body.len();
