@@ -1,16 +1,21 @@
 //! What does not belong into a queue of tasks.
 
+use futures_util::future::join_all;
 use lapin::{
     BasicProperties, Connection, ConnectionProperties,
     options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions},
     types::{AMQPValue, FieldTable},
 };
-use outwork_core::{Executor, Payload, Task, TaskErrorKind, TaskName, blocking::block_on};
+use outwork_amqp::AmqpExecutor;
+use outwork_core::{Batch, Executor, Payload, Task, TaskErrorKind, TaskName, blocking::block_on};
 
-use crate::support::{ECHO, PATIENCE, Place, until};
+use crate::support::{ECHO, PATIENCE, Place, until, until_within};
 
 /// How many of each there are.
-const MANY: usize = 500;
+const MANY: usize = 10_000;
+
+/// How many pieces of garbage are on their way at once.
+const TOGETHER: usize = 100;
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
@@ -30,53 +35,52 @@ fn of_the_future() -> BasicProperties {
     BasicProperties::default().with_headers(headers)
 }
 
+/// Puts garbage of all kinds into the queue, many pieces at once.
+async fn litter(place: &Place) {
+    let properties = ConnectionProperties::default();
+    let connection = Connection::connect(place.space.url(), properties).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    let exchange = format!("{}.task", place.space.prefix());
+    for batch in 0..MANY / TOGETHER {
+        let throw = |n: usize| {
+            let (properties, body): (_, &[u8]) = match n % 4 {
+                0 => (BasicProperties::default(), b""),
+                1 => (BasicProperties::default(), b"\xc1\xff\x00 random"),
+                2 => (celery(), b"[[1, 2], {}, {}]"),
+                _ => (of_the_future(), b"\x80"),
+            };
+            let options = BasicPublishOptions { mandatory: true, ..Default::default() };
+            let (exchange, key) = (exchange.as_str().into(), place.queue.as_str().into());
+            let channel = &channel;
+            async move {
+                let sent = channel.basic_publish(exchange, key, options, body, properties);
+                sent.await.unwrap().await.unwrap()
+            }
+        };
+        let thrown = join_all((batch * TOGETHER..(batch + 1) * TOGETHER).map(throw)).await;
+        assert!(thrown.iter().all(|confirmed| confirmed.is_ack()));
+    }
+}
+
 #[test]
 fn garbage_between_good_tasks_is_buried_with_its_reason_and_harms_nobody() {
     let place = Place::new();
     let worker = place.worker(2);
-    let client = place.client();
-    let url = place.space.url().to_owned();
-    let exchange = format!("{}.task", place.space.prefix());
+    let client = AmqpExecutor::builder(place.options()).queue(place.queue.clone()).limit(2 * MANY);
+    let client = block_on(client.connect()).unwrap();
     let dead = format!("{}.dead.{}", place.space.prefix(), place.queue);
+    let url = place.space.url().to_owned();
     let handles = std::thread::scope(|scope| {
-        let (url, exchange) = (&url, &exchange);
-        scope.spawn(move || {
-            runtime().block_on(async move {
-                let connection =
-                    Connection::connect(url, ConnectionProperties::default()).await.unwrap();
-                let channel = connection.create_channel().await.unwrap();
-                channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
-                for n in 0..MANY {
-                    let (properties, body): (_, &[u8]) = match n % 4 {
-                        0 => (BasicProperties::default(), b""),
-                        1 => (BasicProperties::default(), b"\xc1\xff\x00 random"),
-                        2 => (celery(), b"[[1, 2], {}, {}]"),
-                        _ => (of_the_future(), b"\x80"),
-                    };
-                    let options = BasicPublishOptions { mandatory: true, ..Default::default() };
-                    let published = channel
-                        .basic_publish(
-                            exchange.as_str().into(),
-                            "jobs".into(),
-                            options,
-                            body,
-                            properties,
-                        )
-                        .await
-                        .unwrap();
-                    assert!(published.await.unwrap().is_ack());
-                }
-            });
-        });
-        let submit =
-            |n: usize| block_on(client.submit(ECHO.task(&n.to_string()).unwrap())).unwrap();
-        (0..MANY).map(submit).collect::<Vec<_>>()
+        scope.spawn(|| runtime().block_on(litter(&place)));
+        let tasks = (0..MANY).map(|n| ECHO.task(&n.to_string()).unwrap()).collect();
+        block_on(client.submit_many(tasks, Batch::Wait)).unwrap()
     });
     for (n, handle) in handles.into_iter().enumerate() {
-        let outcome = handle.decoded::<String>().wait_timeout(PATIENCE).unwrap();
+        let outcome = handle.decoded::<String>().wait_timeout(4 * PATIENCE).unwrap();
         assert_eq!(outcome.into_result().unwrap(), n.to_string());
     }
-    until("all garbage is buried", || worker.status().dead == MANY as u64);
+    until_within(4 * PATIENCE, "all garbage is buried", || worker.status().dead == MANY as u64);
     until("nothing is in hand", || worker.status().in_hand == 0);
     let reasons = runtime().block_on(async {
         let connection = Connection::connect(&url, ConnectionProperties::default()).await.unwrap();

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use lapin::{Connection, ConnectionProperties, options::QueueDeclareOptions, types::FieldTable};
 use outwork_amqp::{
     AmqpExecutor, AmqpWorker, AmqpWorkerBuilder, ConnectOptions, QueueKind, QueueName,
 };
@@ -33,10 +34,14 @@ pub fn log() {
     let _ = tracing_subscriber::registry().with(told).try_init();
 }
 
-pub fn until(what: &str, mut so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+pub fn until(what: &str, so: impl FnMut() -> bool) {
+    until_within(PATIENCE, what, so);
+}
+
+pub fn until_within(patience: Duration, what: &str, mut so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + patience;
     while !so() {
-        assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain until {what}");
+        assert!(Instant::now() < deadline, "waited {patience:?} in vain until {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -101,4 +106,18 @@ impl Place {
     pub fn client(&self) -> AmqpExecutor {
         block_on(AmqpExecutor::builder(self.options()).queue(self.queue.clone()).connect()).unwrap()
     }
+}
+
+/// How many messages wait in the queue of tasks, or of dead letters.
+pub fn left(place: &Place, which: &str) -> u32 {
+    let name = format!("{}.{which}.{}", place.space.prefix(), place.queue);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let properties = ConnectionProperties::default();
+        let connection = Connection::connect(place.space.url(), properties).await.unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        let passive = QueueDeclareOptions { passive: true, ..Default::default() };
+        let declared = channel.queue_declare(name.into(), passive, FieldTable::default());
+        declared.await.unwrap().message_count()
+    })
 }

@@ -7,12 +7,12 @@ use outwork_core::{EventFilter, EventKind, Executor, blocking::block_on};
 use outwork_test_broker::Broker;
 
 use super::{
-    scene::{Bodies, RUN, left, pool},
+    scene::{Bodies, RUN, pool},
     victim::{Part, Victim},
 };
 use crate::{
     proxy::{Line, Proxy},
-    support::{PATIENCE, Place, until},
+    support::{PATIENCE, Place, left, until},
 };
 
 /// How many tasks are in flight.

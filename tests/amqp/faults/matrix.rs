@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use outwork_amqp::QueueKind;
 use outwork_test_broker::Broker;
 
-use super::scene::{BACKOFF, HEARTBEAT, HELD, Scene};
+use super::scene::{BACKOFF, HELD, Scene};
 use crate::{
     proxy::{Line, Moment, Proxy},
     support::{PATIENCE, until},
@@ -51,8 +51,16 @@ impl Fault {
     const fn notice(self) -> Duration {
         match self {
             // Two heartbeats, and as much until the broker gives up its side as well.
-            Self::BlackHole => HEARTBEAT.saturating_mul(4),
+            Self::BlackHole => self.heartbeat().saturating_mul(4),
             _ => Duration::ZERO,
+        }
+    }
+
+    /// A connection that says nothing for two of these is given up.
+    const fn heartbeat(self) -> Duration {
+        match self {
+            Self::BlackHole => Duration::from_secs(3),
+            _ => Duration::from_secs(30),
         }
     }
 
@@ -90,7 +98,7 @@ impl Fault {
 /// Breaks something at a moment of a task, with others around it, and looks what is left.
 fn suffer(broker: &Broker, fault: Fault, moment: Moment, kind: QueueKind) {
     let start = Instant::now();
-    let scene = Scene::new(broker, kind);
+    let scene = Scene::new(broker, kind, fault.heartbeat());
     let before = start.elapsed();
     let is_client = matches!(moment, Moment::Submit | Moment::Confirm);
     let proxy = if is_client { &scene.of_client } else { &scene.of_worker };

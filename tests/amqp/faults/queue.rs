@@ -10,8 +10,7 @@ use outwork_core::{
     Executor, LossReason, Outcome, RetryPolicy, TaskErrorKind, TaskOptions, blocking::block_on,
 };
 
-use super::scene::left;
-use crate::support::{ECHO, PATIENCE, Place, SLEEP, until};
+use crate::support::{ECHO, PATIENCE, Place, SLEEP, left, until};
 
 /// How often a message may come back.
 const DELIVERY_LIMIT: usize = 100;

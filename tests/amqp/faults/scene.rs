@@ -6,7 +6,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lapin::{Connection, ConnectionProperties, options::QueueDeclareOptions, types::FieldTable};
 use outwork_amqp::{AmqpExecutor, AmqpExecutorBuilder, AmqpWorker, ConnectOptions, QueueKind};
 use outwork_core::{
     BoxError, EventFilter, EventKind, EventStream, Executor, Registry, SubmitErrorKind, TaskDef,
@@ -17,14 +16,11 @@ use outwork_test_broker::Broker;
 
 use crate::{
     proxy::Proxy,
-    support::{PATIENCE, Place, until},
+    support::{PATIENCE, Place, left, until},
 };
 
 /// The longest pause before a lost connection is made again.
 pub const BACKOFF: Duration = Duration::from_millis(500);
-
-/// A broker that says nothing for two of these is given up.
-pub const HEARTBEAT: Duration = Duration::from_secs(2);
 
 /// Counts that it was run; the one with the number [`HELD`] waits to be let go.
 pub const RUN: TaskDef<u64, u64> = TaskDef::new("fault.run");
@@ -89,16 +85,17 @@ pub fn pool(bodies: &Arc<Bodies>) -> Arc<dyn Executor> {
 }
 
 impl Scene {
-    pub fn new(broker: &Broker, kind: QueueKind) -> Self {
+    pub fn new(broker: &Broker, kind: QueueKind, heartbeat: Duration) -> Self {
         let place = Place::on(broker);
         let (of_client, of_worker) =
             (Proxy::before(broker.address()), Proxy::before(broker.address()));
         let bodies = Bodies::shared();
-        let worker = AmqpWorker::builder(options(&place, Some(&of_worker)), pool(&bodies))
-            .queue(place.queue.clone())
-            .queue_kind(kind);
+        let worker =
+            AmqpWorker::builder(options(&place, Some(&of_worker), heartbeat), pool(&bodies))
+                .queue(place.queue.clone())
+                .queue_kind(kind);
         let worker = block_on(worker.start()).unwrap();
-        let client = block_on(builder(&place, Some(&of_client)).connect()).unwrap();
+        let client = block_on(builder(&place, Some(&of_client), heartbeat).connect()).unwrap();
         let ends = client.events(EventFilter::all());
         let scene = Self { place, of_client, of_worker, worker, client, ends, bodies };
         scene.bodies.let_go();
@@ -137,7 +134,7 @@ impl Scene {
         let start = Instant::now();
         // A broker that has just been started may not have its virtual hosts yet.
         let observer = loop {
-            match block_on(builder(&self.place, None).connect()) {
+            match block_on(builder(&self.place, None, PATIENCE).connect()) {
                 Ok(client) => break client,
                 Err(error) => assert!(start.elapsed() < PATIENCE, "{error}"),
             }
@@ -150,8 +147,13 @@ impl Scene {
         let start = Instant::now();
         let mut handle = block_on(client.submit(RUN.task(&u64::MAX).unwrap())).unwrap();
         println!("accepted after {:?} {when}", start.elapsed());
-        let outcome = handle.wait_timeout(2 * PATIENCE);
-        assert!(outcome.is_ok_and(|outcome| outcome.is_success()), "no answer {when}");
+        for _ in 0..30 {
+            match handle.wait_timeout(PATIENCE / 10) {
+                Ok(outcome) => return assert!(outcome.is_success(), "{outcome:?} {when}"),
+                Err(_) => println!("no answer yet {when}: {:?}", self.worker.status()),
+            }
+        }
+        panic!("no answer {when}");
     }
 
     /// Holds everything that was promised against what has become of it.
@@ -177,15 +179,15 @@ impl Scene {
     }
 }
 
-fn options(place: &Place, proxy: Option<&Proxy>) -> ConnectOptions {
+fn options(place: &Place, proxy: Option<&Proxy>, heartbeat: Duration) -> ConnectOptions {
     let url = place.space.url();
     let url = proxy.map_or_else(|| url.to_owned(), |proxy| proxy.url(url));
     let options = ConnectOptions::new(&url).unwrap().prefix(place.space.prefix()).unwrap();
-    options.heartbeat(HEARTBEAT).backoff(BACKOFF / 5, BACKOFF)
+    options.heartbeat(heartbeat).backoff(BACKOFF / 5, BACKOFF)
 }
 
-fn builder(place: &Place, proxy: Option<&Proxy>) -> AmqpExecutorBuilder {
-    AmqpExecutor::builder(options(place, proxy)).queue(place.queue.clone())
+fn builder(place: &Place, proxy: Option<&Proxy>, heartbeat: Duration) -> AmqpExecutorBuilder {
+    AmqpExecutor::builder(options(place, proxy, heartbeat)).queue(place.queue.clone())
 }
 
 /// How often the end of each task was told, once so many were.
@@ -203,18 +205,4 @@ fn ends(events: &mut EventStream, expected: usize) -> HashMap<TaskId, u32> {
         told >= expected
     });
     ends
-}
-
-/// How many messages wait in the queue of tasks, or of dead letters.
-pub fn left(place: &Place, which: &str) -> u32 {
-    let name = format!("{}.{which}.{}", place.space.prefix(), place.queue);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let properties = ConnectionProperties::default();
-        let connection = Connection::connect(place.space.url(), properties).await.unwrap();
-        let channel = connection.create_channel().await.unwrap();
-        let passive = QueueDeclareOptions { passive: true, ..Default::default() };
-        let declared = channel.queue_declare(name.into(), passive, FieldTable::default());
-        declared.await.unwrap().message_count()
-    })
 }

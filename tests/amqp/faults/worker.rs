@@ -8,19 +8,21 @@ use std::{
     time::Duration,
 };
 
-use outwork_amqp::AmqpWorker;
+use outwork_amqp::{AmqpWorker, ConnectOptions};
 use outwork_core::{
     BoxError, Executor, LossReason, Registry, State, TaskDef, TaskErrorKind, TaskOptions,
     blocking::block_on,
 };
 use outwork_local::{ProcessPool, ThreadPool};
+use outwork_test_broker::Broker;
 
 use super::{
-    scene::left,
+    scene::{Bodies, HELD, RUN, pool},
     victim::{Part, Victim},
 };
+use crate::proxy::{Moment, Proxy};
 use crate::support::{
-    PATIENCE, Place,
+    PATIENCE, Place, left,
     tasks::{self, DIE, DIE_ONCE, Death, PID, SLEEP},
     until,
 };
@@ -96,6 +98,38 @@ fn the_tasks_of_a_worker_that_was_killed_are_run_by_another() {
     assert!(twice <= usize::from(IN_HAND), "more than it had in hand: {runs:?}");
     block_on(worker.drain(PATIENCE));
     assert_eq!((left(&place, "q"), left(&place, "dead")), (0, 0));
+}
+
+#[test]
+fn what_is_given_back_and_comes_to_the_same_worker_again_is_not_lost() {
+    let broker = Broker::shared().unwrap();
+    let place = Place::on(&broker);
+    let proxy = Proxy::before(broker.address());
+    let bodies = Bodies::shared();
+    let options = ConnectOptions::new(&proxy.url(place.space.url())).unwrap();
+    let worker = AmqpWorker::builder(options, pool(&bodies)).queue(place.queue.clone());
+    let worker = block_on(worker.prefetch(10.try_into().unwrap()).start()).unwrap();
+    let client = place.client();
+    // Two that keep both threads of the pool busy, and one that waits for them.
+    let submit = |number: u64| block_on(client.submit(RUN.task(&number).unwrap())).unwrap();
+    let handles: Vec<_> = [HELD, HELD, 1].map(submit).into();
+    until("all are in hand", || worker.status().in_hand == 3 && bodies.runs_of(HELD) == 2);
+    // The broker does not learn that the worker wants no more, and brings it what it gives back.
+    let hold = proxy.hold_at(Moment::Leave, 0);
+    std::thread::scope(|scope| {
+        let draining = scope.spawn(|| block_on(worker.drain(PATIENCE)));
+        let line = hold.wait(PATIENCE);
+        std::thread::sleep(Duration::from_millis(500));
+        line.let_go();
+        bodies.let_go();
+        draining.join().unwrap();
+    });
+    drop(worker);
+    let _other = block_on(place.worker_builder(pool(&bodies)).start()).unwrap();
+    for mut handle in handles {
+        assert!(handle.wait_timeout(PATIENCE).unwrap().is_success());
+    }
+    assert_eq!(bodies.runs_of(1), 1);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::mpsc};
 
 use super::{
-    frame::{ACK, CONSUME, DELIVER, Frame, PUBLISH},
+    frame::{ACK, CANCEL, CONSUME, DELIVER, Frame, PUBLISH},
     line::Line,
 };
 
@@ -24,6 +24,8 @@ pub enum Moment {
     ResultConfirm,
     /// The acknowledgement is on its way to the broker.
     Ack,
+    /// A worker's wish to get no more tasks is on its way to the broker.
+    Leave,
 }
 
 /// What has been seen of one connection.
@@ -63,6 +65,7 @@ impl Seen {
                 None
             }
             ACK if self.consumes_tasks(frame.channel()) => Some(Moment::Ack),
+            CANCEL if self.consumes_tasks(frame.channel()) => Some(Moment::Leave),
             _ => None,
         }
     }
