@@ -8,11 +8,13 @@ use rustix::process::Signal;
 
 use crate::support::{Place, Ran, Running, lines, outwork, seq};
 
-/// Says that it has started, and waits to be let go.
-const WAITER: &str = "touch started.$0; while [ ! -e go ]; do sleep 0.01; done; echo done $0";
+/// Says that it has started, and waits to be let go; or until its folder is gone with its test.
+const WAITER: &str = "touch started.$0; \
+    while [ ! -e go ]; do [ -e started.$0 ] || exit 9; sleep 0.01; done; echo done $0";
 
-/// Does not end when it is asked to.
-const STUBBORN: &str = "trap '' TERM; touch started.$0; while :; do sleep 0.01; done";
+/// Does not end when it is asked to, but when its folder is gone with its test.
+const STUBBORN: &str = "trap '' TERM; touch started.$0; \
+    while [ -e started.$0 ]; do sleep 0.01; done";
 
 fn start(place: &Place, script: &str) -> Running {
     place.write("lines", seq(9));
@@ -101,7 +103,7 @@ fn a_reader_that_goes_ends_the_run_quietly() {
 #[test]
 fn halting_now_stops_what_runs() {
     let place = Place::new();
-    let script = "if [ $0 = 1 ]; then touch started; while :; do sleep 0.01; done; fi
+    let script = "if [ $0 = 1 ]; then touch started; while [ -e started ]; do sleep 0.01; done; fi
         while [ ! -e started ]; do sleep 0.01; done; exit 1";
     let ran = place.run(
         ["exec", "-j2", "--halt", "now,fail=1", "--exit-count", "--", "sh", "-c", script],
