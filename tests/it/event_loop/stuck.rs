@@ -144,14 +144,15 @@ fn a_neighbour_that_is_cancelled_behind_a_stuck_one_ends_with_that_one() {
 
 #[test]
 fn the_thread_that_replaces_a_stuck_one_is_not_taken_for_stuck_too() {
-    let (pool, name) = pool(1, ms(5), ms(100));
+    let (pool, name) = pool(1, ms(5), ms(2_000));
     let gate = Gate::new();
     let stuck = block_loop(&pool, 0, &gate);
-    // The first poll on the new thread: long, and not long enough to be replaced.
+    // The first poll on the new thread: it lasts for many looks, and far from long enough to be
+    // replaced, unless what was seen of the old thread counts against the new one.
     let (started, starts) = mpsc::channel();
     let long = pool.spawn(async move {
         started.send(()).unwrap();
-        thread::sleep(ms(60));
+        thread::sleep(ms(100));
         thread::current().id()
     });
     receive("the start of the long poll", &starts);
