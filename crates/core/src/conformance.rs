@@ -9,21 +9,87 @@
 //! a fixture cannot build from [`Fixture::supports`]. A check that is left out for one of the
 //! two says so in the [`Report`]; none passes in silence.
 //!
-//! ```no_run
-//! use std::sync::Arc;
+//! # Examples
 //!
-//! use outwork_core::{Executor, conformance::{Fixture, Spec, run_all}};
+//! An executor of one's own is a [`Backend`](crate::engine::Backend) under an
+//! [`Engine`](crate::engine::Engine). This one has a thread for each attempt, and is held to what
+//! the contract says of retries; [`run_all`] would hold it to all of it.
 //!
-//! struct MyPools;
+//! ```
+//! use std::{convert::Infallible, future::ready, sync::{Arc, Mutex}, thread};
 //!
-//! impl Fixture for MyPools {
-//!     fn build(&self, spec: &Spec) -> Arc<dyn Executor> {
-//!         # let _ = spec; unimplemented!()
-//!         // MyPool::new(conformance::registry(), spec.workers, spec.engine_options("mine"))
+//! use outwork_core::{
+//!     BoxFuture, Capabilities, CommandReport, CommandSpec, Executor, ExecutorConfig, TaskContext,
+//!     TaskError,
+//!     blocking::block_on,
+//!     conformance::{Feature, Fixture, Spec, registry, run_some},
+//!     engine::{Attempt, Backend, Close, CommandRunner, Engine, WorkerToken},
+//! };
+//!
+//! /// Each thread holds a token, and the executor has stopped when the last one is dropped.
+//! #[derive(Debug)]
+//! struct Threads(Mutex<Option<WorkerToken>>);
+//!
+//! impl Backend for Threads {
+//!     fn start(&self, attempt: Attempt) {
+//!         let token = self.0.lock().unwrap().clone();
+//!         thread::spawn(move || {
+//!             let worker = "thread".into();
+//!             if let Err(not_sync) = attempt.run_sync(&worker) {
+//!                 block_on(not_sync.run(&worker, &NoPrograms));
+//!             }
+//!             drop(token);
+//!         });
+//!     }
+//!
+//!     fn close(&self, _how: Close) {
+//!         let token = self.0.lock().unwrap().take();
+//!         drop(token);
+//!     }
+//!
+//!     fn workers(&self) -> usize {
+//!         1
+//!     }
+//!
+//!     fn capabilities(&self) -> Capabilities {
+//!         Capabilities::IN_PROCESS
+//!     }
+//!
+//!     fn config(&self) -> ExecutorConfig {
+//!         ExecutorConfig::new("threads", &())
 //!     }
 //! }
 //!
-//! let report = run_all(&MyPools);
+//! struct NoPrograms;
+//!
+//! impl CommandRunner for NoPrograms {
+//!     fn run(
+//!         &self,
+//!         spec: CommandSpec,
+//!         _ctx: TaskContext,
+//!     ) -> BoxFuture<'static, Result<CommandReport, TaskError>> {
+//!         let refusal = format!("`{}` was not started: there are no programs here", spec.program());
+//!         Box::pin(ready(Err(TaskError::failed(refusal))))
+//!     }
+//! }
+//!
+//! struct MyExecutors;
+//!
+//! impl Fixture for MyExecutors {
+//!     fn build(&self, spec: &Spec) -> Arc<dyn Executor> {
+//!         let engine = Engine::build(Arc::new(registry()), spec.engine_options("mine"), |engine| {
+//!             Ok::<_, Infallible>(Threads(Mutex::new(Some(engine.token))))
+//!         });
+//!         Arc::new(engine.unwrap())
+//!     }
+//!
+//!     fn supports(&self, feature: Feature) -> bool {
+//!         // There are as many threads as there are tasks.
+//!         feature != Feature::Workers
+//!     }
+//! }
+//!
+//! let report = run_some(&MyExecutors, |check| check.name.starts_with("retry::"));
 //! assert!(report.is_kept(), "{report}");
 //! ```
 
