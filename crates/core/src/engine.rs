@@ -37,7 +37,7 @@ use self::core::Core;
 use crate::{
     AttachError, Batch, Cancel, Capabilities, EventFilter, EventHub, EventStream, Executor,
     ExecutorConfig, ExecutorStatus, JobHandle, NoRoom, Refusal, Registry, Shutdown, ShutdownReport,
-    SubmitError, SubmitManyError, Task, TaskHandle, TaskId, WorkerScope,
+    SubmitError, SubmitManyError, Task, TaskHandle, TaskId, Timer, WorkerScope,
     admission::{Admission, Slot},
     blocking::{ExecutorId, awaiting},
 };
@@ -62,6 +62,8 @@ pub struct Surroundings {
     pub hub: Arc<EventHub>,
     /// The room for what is in flight.
     pub admission: Arc<Admission>,
+    /// By which it keeps time.
+    pub timer: Timer,
 }
 
 impl<B: Backend> Engine<B> {
@@ -83,6 +85,7 @@ impl<B: Backend> Engine<B> {
             token: core.worker_token(),
             hub: Arc::clone(core.hub()),
             admission: Arc::clone(core.admission()),
+            timer: core.timer().clone(),
         };
         let backend = Arc::new(make(surroundings)?);
         core.attach_backend(Arc::clone(&backend) as Arc<dyn Backend>);

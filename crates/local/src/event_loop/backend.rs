@@ -3,11 +3,7 @@
 use std::{
     cell::Cell,
     fmt,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread,
+    sync::{Arc, PoisonError},
 };
 
 use outwork_core::{
@@ -16,7 +12,6 @@ use outwork_core::{
     blocking::{Compensate, ExecutorId},
     engine::{Attempt, AttemptKey, Backend, Close, Surroundings, WorkerToken},
 };
-use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
 use super::{
     builder::EventLoopSettings,
@@ -28,6 +23,12 @@ use super::{
 use crate::{
     command::Commands,
     room::Place,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+        local::{Builder, LocalOptions, LocalRuntime},
+        mpsc, thread, thread_local,
+    },
     thread_pool::{ThreadBackend, ThreadPoolSettings},
 };
 
@@ -38,7 +39,7 @@ const BLOCKING_THREADS: usize = 4;
 /// The loops, and the threads for bodies that block.
 #[derive(Debug)]
 pub(crate) struct LoopBackend {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     threads: ThreadBackend,
     settings: EventLoopSettings,
     kind: &'static str,
@@ -65,7 +66,7 @@ thread_local! {
 
 /// Whether this thread runs a loop of that pool, so that blocking here would stop it.
 pub(super) fn is_loop_of(pool: ExecutorId) -> bool {
-    LOOP_OF.get() == Some(pool)
+    LOOP_OF.with(Cell::get) == Some(pool)
 }
 
 impl LoopBackend {
@@ -84,7 +85,7 @@ impl LoopBackend {
             admission: Arc::clone(&pool.admission),
             commands: Commands::default(),
             slots: slots.collect(),
-            watch: Watch::new(&settings),
+            watch: Watch::new(&settings, pool.timer.clone()),
             token: Mutex::new(Some(pool.token.clone())),
             closed: AtomicBool::new(false),
             stops_running: AtomicBool::new(false),
@@ -183,7 +184,7 @@ impl Shared {
                 .build_local(LocalOptions::default())
         };
         // The runtime is bound to its thread, so it is built there and the result sent back.
-        let (send, built) = std::sync::mpsc::sync_channel(1);
+        let (send, built) = mpsc::sync_channel(1);
         let (shared, slot) = (Arc::clone(self), Arc::clone(slot));
         let name = slot.name.to_string();
         thread::Builder::new()
@@ -206,7 +207,7 @@ impl Shared {
         runtime: &LocalRuntime,
     ) {
         let _scope = WorkerScope::enter(self.id, Arc::new(NoSpares(self.id)));
-        LOOP_OF.set(Some(self.id));
+        LOOP_OF.with(|pool| pool.set(Some(self.id)));
         let _leaving = ForgetToken(Arc::clone(&generation));
         runtime.block_on(LocalLoop::new(self, slot, generation).serve());
     }

@@ -7,10 +7,7 @@ use std::{
     future::Future,
     pin::Pin,
     rc::Rc,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Arc, PoisonError, atomic::AtomicU64 as Counter},
     task::{Context, Poll},
 };
 
@@ -19,14 +16,21 @@ use outwork_core::{
     engine::{Attempt, AttemptKey, WorkerToken, contain_drop},
 };
 use slab::Slab;
-use tokio::{sync::Notify, task};
+use tokio::sync::Notify;
 
 use super::{
     backend::Shared,
     slot::{LoopSlot, Work},
     spawned::Spawnable,
 };
-use crate::room::Place;
+use crate::{
+    room::Place,
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        local,
+    },
+};
 
 /// How much of the intake is started before the tasks of the loop get their turn.
 const BATCH: usize = 64;
@@ -49,7 +53,7 @@ impl Generation {
     pub(super) fn new(token: WorkerToken) -> Arc<Self> {
         // Each counts from a number of its own, so that a poll here is never taken for one that
         // was seen there.
-        static NEXT: AtomicU64 = AtomicU64::new(0);
+        static NEXT: Counter = Counter::new(0);
         const APART: u64 = 1 << 40;
         Arc::new(Self {
             beat: AtomicU64::new(NEXT.fetch_add(APART, Ordering::Relaxed)),
@@ -166,7 +170,7 @@ impl LocalLoop {
                     Err(_) => break,
                 }
             }
-            task::yield_now().await;
+            local::yield_now().await;
         }
         while self.running.get() > 0 {
             self.idle.notified().await;
@@ -211,7 +215,7 @@ impl LocalLoop {
     /// Polls a future on this loop to its end, with each poll between two beats.
     pub(super) fn spawn(&self, future: impl Future<Output = ()> + 'static) {
         let generation = Arc::clone(&self.generation);
-        drop(task::spawn_local(Beating { generation, future: Box::pin(future) }));
+        drop(local::spawn_local(Beating { generation, future: Box::pin(future) }));
     }
 }
 

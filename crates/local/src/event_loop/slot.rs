@@ -2,10 +2,7 @@
 
 use std::{
     fmt,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::{Arc, PoisonError},
 };
 
 use async_channel::{Receiver, Sender};
@@ -13,6 +10,10 @@ use crossbeam_utils::CachePadded;
 use outwork_core::engine::Attempt;
 
 use super::{generation::Generation, spawned::Spawnable};
+use crate::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
 
 /// What waits for a loop.
 pub(super) enum Work {

@@ -1,16 +1,17 @@
 //! [`Watch`]: sees loops that do not come back from a poll.
 
 use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
 use outwork_core::Timer;
 
 use super::{backend::Shared, builder::EventLoopSettings, slot::LoopSlot};
+use crate::sync::{
+    Mutex,
+    atomic::{AtomicBool, Ordering},
+};
 
 /// Looks at the beat of each loop now and then, only while there is something in flight.
 ///
@@ -18,6 +19,7 @@ use super::{backend::Shared, builder::EventLoopSettings, slot::LoopSlot};
 /// other. Nothing on the path of a task reads a clock for that.
 #[derive(Debug)]
 pub(super) struct Watch {
+    timer: Timer,
     armed: AtomicBool,
     period: Duration,
     replace_after: Duration,
@@ -32,8 +34,9 @@ struct Seen {
 }
 
 impl Watch {
-    pub(super) fn new(settings: &EventLoopSettings) -> Self {
+    pub(super) fn new(settings: &EventLoopSettings, timer: Timer) -> Self {
         Self {
+            timer,
             armed: AtomicBool::new(false),
             period: settings.stall_after.max(Duration::from_millis(1)),
             replace_after: settings.replace_after,
@@ -51,7 +54,7 @@ impl Watch {
 
     fn look_later(&self, shared: &Arc<Shared>) {
         let pool = Arc::downgrade(shared);
-        Timer::shared().after(self.period, move || {
+        self.timer.after(self.period, move || {
             if let Some(shared) = pool.upgrade() {
                 shared.watch.look(&shared);
             }
