@@ -57,6 +57,8 @@ pub(super) struct Shared {
     closed: AtomicBool,
     /// What runs is made to stop, and what starts all the same.
     stops_running: AtomicBool,
+    /// Nobody waits any more for what runs.
+    gives_up: AtomicBool,
 }
 
 thread_local! {
@@ -89,6 +91,7 @@ impl LoopBackend {
             token: Mutex::new(Some(pool.token.clone())),
             closed: AtomicBool::new(false),
             stops_running: AtomicBool::new(false),
+            gives_up: AtomicBool::new(false),
         });
         // Dropped on an early return, it closes those that were started.
         let started = CloseOnDrop(Some(&shared));
@@ -222,9 +225,22 @@ impl Shared {
             tracing::error!(%error, worker = %slot.name, "a stuck loop could not be replaced");
             return next.forget_token();
         }
-        if slot.succeed(stuck, &next) {
+        let in_charge = slot.succeed(stuck, &next);
+        self.stop_newcomer(&next);
+        if in_charge {
             slot.set_stalled(false);
             tracing::warn!(worker = %slot.name, "an event loop is stuck and gets another thread");
+        }
+    }
+
+    /// Makes a thread stop that came too late for those who stopped the others: either they find
+    /// it in its place, or it is seen here that they were there.
+    fn stop_newcomer(&self, newcomer: &Generation) {
+        if self.stops_running() {
+            newcomer.stop();
+        }
+        if self.gives_up.load(Ordering::SeqCst) {
+            newcomer.abandon(&self.hub);
         }
     }
 
@@ -249,6 +265,7 @@ impl Shared {
             self.generations().for_each(|generation| generation.stop());
         }
         if how == Close::Abandon {
+            self.gives_up.store(true, Ordering::SeqCst);
             self.generations().for_each(|generation| generation.abandon(&self.hub));
         }
     }
