@@ -4,6 +4,8 @@ mod backend;
 mod blocking_iter;
 mod builder;
 mod generation;
+#[cfg(all(shuttle, test))]
+mod models;
 mod slot;
 mod spawned;
 mod watch;
