@@ -4,8 +4,12 @@
 #[cfg(all(shuttle, test))]
 pub(crate) mod channel;
 #[cfg(all(shuttle, test))]
+mod condvar;
+#[cfg(all(shuttle, test))]
 pub(crate) mod local;
 
+#[cfg(all(shuttle, test))]
+pub(crate) use self::condvar::Condvar;
 #[cfg(all(shuttle, test))]
 pub(crate) use shuttle::{
     sync::{Mutex, MutexGuard, atomic, mpsc},
@@ -15,7 +19,7 @@ pub(crate) use shuttle::{
 pub(crate) use {
     crossbeam_channel as channel,
     std::{
-        sync::{Mutex, MutexGuard, atomic, mpsc},
+        sync::{Condvar, Mutex, MutexGuard, atomic, mpsc},
         thread, thread_local,
     },
 };

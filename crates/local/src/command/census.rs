@@ -2,14 +2,15 @@
 
 use std::{
     collections::HashSet,
-    io,
-    sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError},
+    fmt, io,
+    sync::{LazyLock, PoisonError},
     time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::{unborn, watch};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// How long a pause waits for a start that is under way. It takes a tenth of a millisecond,
 /// and when it is stuck it is freed after one.
@@ -17,13 +18,81 @@ const START_PATIENCE: Duration = Duration::from_secs(1);
 const START_LOOK: Duration = Duration::from_millis(1);
 
 /// The one of this process.
-static CENSUS: LazyLock<Census> = LazyLock::new(Census::default);
+static CENSUS: LazyLock<Census<System>> = LazyLock::new(|| Census::new(System, START_PATIENCE));
 
-/// The programs that commands of this process run, and whether more may be started.
-#[derive(Default)]
-struct Census {
+/// The programs of this process, stopped; see [`pause_commands`].
+#[derive(Debug)]
+#[must_use = "they go on when this is dropped"]
+pub struct PausedCommands {
+    _pause: Pause<'static, System>,
+}
+
+/// Stops every program that commands of this process run, with all of its group, by SIGSTOP;
+/// until this is dropped none is started either, and whoever wants to start one waits.
+///
+/// For a program that is stopped by Ctrl-Z and handles SIGTSTP: what it runs is in groups of its
+/// own, which the terminal does not reach. It should call this before it stops itself, because a
+/// child that SIGTSTP hits on its way from `fork` to `exec` stops there, and with it for ever the
+/// thread that waits for the `exec`. Here such a child is freed.
+///
+/// Time limits run on. A second pause waits for the end of the first.
+pub fn pause_commands() -> PausedCommands {
+    PausedCommands { _pause: CENSUS.pause() }
+}
+
+/// Starts a program, once that is allowed, and counts it.
+pub(super) fn start<T>(
+    spawn: impl FnOnce() -> io::Result<T>,
+    pid: impl Fn(&T) -> Pid,
+) -> io::Result<T> {
+    CENSUS.start(|| watch::start(spawn, &pid), &pid)
+}
+
+/// Reaps a program, by `reap`, which says whether it did: from then on its number may be
+/// somebody else's.
+pub(super) fn reap<T>(pid: Pid, reap: impl FnOnce() -> (T, bool)) -> T {
+    let (result, reaped) = CENSUS.reap(pid, reap);
+    if reaped {
+        watch::reaped(pid);
+    }
+    result
+}
+
+/// Counts a program no more that is reaped elsewhere.
+pub(super) fn forget(pid: Pid) {
+    CENSUS.forget(pid);
+}
+
+/// What the system does for a pause.
+trait Signals {
+    /// Sends a signal to all processes of a group.
+    fn send(&self, group: Pid, signal: Signal);
+
+    /// Lets children go on that are stopped before anybody knows of them.
+    fn free_unborn(&self, known: &HashSet<Pid>);
+}
+
+#[derive(Debug)]
+struct System;
+
+impl Signals for System {
+    fn send(&self, group: Pid, signal: Signal) {
+        if let Err(error) = kill_process_group(group, signal) {
+            tracing::warn!(%error, pid = group.as_raw_nonzero(), ?signal, "a command's group got no signal");
+        }
+    }
+
+    fn free_unborn(&self, known: &HashSet<Pid>) {
+        unborn::free(known);
+    }
+}
+
+/// The programs that commands run, and whether more may be started.
+struct Census<S> {
     state: Mutex<State>,
     changed: Condvar,
+    signals: S,
+    patience: Duration,
 }
 
 #[derive(Default)]
@@ -36,107 +105,107 @@ struct State {
     leaders: HashSet<Pid>,
 }
 
-/// The programs of this process, stopped; see [`pause_commands`].
-#[derive(Debug)]
-#[must_use = "they go on when this is dropped"]
-pub struct PausedCommands(());
-
-/// Stops every program that commands of this process run, with all of its group, by SIGSTOP;
-/// until this is dropped none is started either, and whoever wants to start one waits.
-///
-/// For a program that is stopped by Ctrl-Z and handles SIGTSTP: what it runs is in groups of its
-/// own, which the terminal does not reach. It should call this before it stops itself, because a
-/// child that SIGTSTP hits on its way from `fork` to `exec` stops there, and with it for ever the
-/// thread that waits for the `exec`. Here such a child is freed.
-///
-/// Time limits run on. A second pause waits for the end of the first.
-pub fn pause_commands() -> PausedCommands {
-    CENSUS.pause();
-    CENSUS.signal_all(Signal::STOP);
-    PausedCommands(())
-}
-
-impl Drop for PausedCommands {
-    fn drop(&mut self) {
-        CENSUS.signal_all(Signal::CONT);
-        CENSUS.lock().paused = false;
-        CENSUS.changed.notify_all();
+impl<S: Signals> Census<S> {
+    fn new(signals: S, patience: Duration) -> Self {
+        Self { state: Mutex::default(), changed: Condvar::default(), signals, patience }
     }
-}
 
-/// Starts a program, once that is allowed, and counts it.
-pub(super) fn start<T>(
-    spawn: impl FnOnce() -> io::Result<T>,
-    pid: impl Fn(&T) -> Pid,
-) -> io::Result<T> {
-    let starting = CENSUS.starting();
-    let started = watch::start(spawn, &pid)?;
-    CENSUS.lock().leaders.insert(pid(&started));
-    drop(starting);
-    Ok(started)
-}
-
-/// Reaps a program, by `reap`, which says whether it did: from then on its number may be
-/// somebody else's.
-pub(super) fn reap<T>(pid: Pid, reap: impl FnOnce() -> (T, bool)) -> T {
-    let mut state = CENSUS.lock();
-    let (result, reaped) = reap();
-    if reaped {
-        state.leaders.remove(&pid);
+    /// Starts a program while there is no pause.
+    fn start<T>(
+        &self,
+        spawn: impl FnOnce() -> io::Result<T>,
+        pid: impl Fn(&T) -> Pid,
+    ) -> io::Result<T> {
+        let _starting = self.starting();
+        let started = spawn()?;
+        let mut state = self.lock();
+        state.leaders.insert(pid(&started));
+        // A pause did not wait any longer for a start that took so long.
+        if state.paused {
+            self.signals.send(pid(&started), Signal::STOP);
+        }
         drop(state);
-        watch::reaped(pid);
+        Ok(started)
     }
-    result
-}
 
-/// Counts a program no more that is reaped elsewhere.
-pub(super) fn forget(pid: Pid) {
-    CENSUS.lock().leaders.remove(&pid);
-}
-
-/// A program is being started while this lives.
-struct Starting(());
-
-impl Drop for Starting {
-    fn drop(&mut self) {
-        CENSUS.lock().starting -= 1;
-        CENSUS.changed.notify_all();
+    fn reap<T>(&self, pid: Pid, reap: impl FnOnce() -> (T, bool)) -> (T, bool) {
+        let mut state = self.lock();
+        let (result, reaped) = reap();
+        if reaped {
+            state.leaders.remove(&pid);
+        }
+        (result, reaped)
     }
-}
 
-impl Census {
+    fn forget(&self, pid: Pid) {
+        self.lock().leaders.remove(&pid);
+    }
+
+    /// Stops all programs, once there is no other pause.
+    fn pause(&self) -> Pause<'_, S> {
+        let mut state = self.wait_while_paused();
+        state.paused = true;
+        let deadline = Instant::now() + self.patience;
+        while state.starting > 0 && Instant::now() < deadline {
+            let waited = self.changed.wait_timeout(state, START_LOOK);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if state.starting > 0 {
+                self.signals.free_unborn(&state.leaders);
+            }
+        }
+        self.signal_all(&state, Signal::STOP);
+        drop(state);
+        Pause(self)
+    }
+
+    fn starting(&self) -> Starting<'_, S> {
+        self.wait_while_paused().starting += 1;
+        Starting(self)
+    }
+
+    fn wait_while_paused(&self) -> MutexGuard<'_, State> {
+        let waited = self.changed.wait_while(self.lock(), |state| state.paused);
+        waited.unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Every change is a single step, so what a panic left behind is whole.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn starting(&self) -> Starting {
-        let state = self.lock();
-        let waited = self.changed.wait_while(state, |state| state.paused);
-        waited.unwrap_or_else(PoisonError::into_inner).starting += 1;
-        Starting(())
-    }
-
-    fn pause(&self) {
-        let state = self.lock();
-        let waited = self.changed.wait_while(state, |state| state.paused);
-        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
-        state.paused = true;
-        let deadline = Instant::now() + START_PATIENCE;
-        while state.starting > 0 && Instant::now() < deadline {
-            let waited = self.changed.wait_timeout(state, START_LOOK);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            if state.starting > 0 {
-                unborn::free(&state.leaders);
-            }
-        }
-    }
-
-    fn signal_all(&self, signal: Signal) {
-        for leader in &self.lock().leaders {
-            if let Err(error) = kill_process_group(*leader, signal) {
-                tracing::warn!(%error, pid = leader.as_raw_nonzero(), ?signal, "a command's group got no signal");
-            }
-        }
+    fn signal_all(&self, state: &State, signal: Signal) {
+        state.leaders.iter().for_each(|leader| self.signals.send(*leader, signal));
     }
 }
+
+/// All programs are stopped while this lives.
+struct Pause<'a, S: Signals>(&'a Census<S>);
+
+impl<S: Signals> Drop for Pause<'_, S> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        self.0.signal_all(&state, Signal::CONT);
+        state.paused = false;
+        drop(state);
+        self.0.changed.notify_all();
+    }
+}
+
+impl<S: Signals> fmt::Debug for Pause<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pause")
+    }
+}
+
+/// A program is being started while this lives.
+struct Starting<'a, S: Signals>(&'a Census<S>);
+
+impl<S: Signals> Drop for Starting<'_, S> {
+    fn drop(&mut self) {
+        self.0.lock().starting -= 1;
+        self.0.changed.notify_all();
+    }
+}
+
+#[cfg(all(shuttle, test))]
+mod models;
