@@ -5,10 +5,10 @@ use std::thread;
 use super::{
     Fixture,
     script::{Body, Script},
-    support::{Held, Trial, attempts, checks, count, ms, must, must_be, story},
+    support::{Begun, Gate, Held, Log, Trial, attempts, checks, count, ms, must, must_be, story},
 };
 use crate::{
-    Cancel, EventFilter, Outcome, RetryPolicy, State, Stopping, TaskId, TaskOptions,
+    Cancel, EventFilter, Outcome, RetryPolicy, State, Stopping, Task, TaskId, TaskOptions,
     blocking::block_on_for,
 };
 
@@ -54,9 +54,17 @@ checks! { "cancel":
 }
 
 /// The usual script of a body that waits to be stopped.
-fn stoppable(trial: &Trial) -> Held<(Script, super::support::Log, super::support::Gate)> {
+fn stoppable(trial: &Trial) -> Held<(Script, Log, Gate)> {
     let (gate, log) = (trial.gate("never"), trial.log("log"));
     Ok((Script::new().note(&log, "runs").wait_or_stop(&gate), log, gate))
+}
+
+/// Submits a task whose body writes a line when it begins, and cancels it then.
+fn begin_and_cancel(trial: &Trial, task: Task, log: &Log) -> Held<Begun> {
+    let begun = trial.begin(task)?;
+    trial.until_lines(log, 1)?;
+    trial.cancel_live(begun.id)?;
+    Ok(begun)
 }
 
 fn must_be_cancelled(outcome: &Outcome) -> Held {
@@ -100,9 +108,7 @@ fn a_sync_body_stops_when_it_looks(fixture: &dyn Fixture) -> Held {
     let trial = Trial::usual(fixture)?;
     trial.needs_sync()?;
     let (script, log, _gate) = stoppable(&trial)?;
-    let begun = trial.begin(Body::Sync.task(script))?;
-    trial.until_lines(&log, 1)?;
-    trial.cancel_live(begun.id)?;
+    let begun = begin_and_cancel(&trial, Body::Sync.task(script), &log)?;
     must_be_cancelled(&trial.outcome_of(begun)?)?;
     trial.finish()
 }
@@ -113,9 +119,7 @@ fn an_async_body_sees_the_wish(fixture: &dyn Fixture) -> Held {
     let log = trial.log("log");
     let script = Script::new().note(&log, "runs").await_stop().note(&log, "saw it").fail("bye");
     let options = TaskOptions::new().grace(trial.long());
-    let begun = trial.begin(Body::Async.task(script).with_options(options))?;
-    trial.until_lines(&log, 1)?;
-    trial.cancel_live(begun.id)?;
+    let begun = begin_and_cancel(&trial, Body::Async.task(script).with_options(options), &log)?;
     must_be_cancelled(&trial.outcome_of(begun)?)?;
     must_be("what the body did", log.lines(), ["runs", "saw it"])?;
     trial.finish()
@@ -131,9 +135,7 @@ fn an_async_body_stops_at_its_next_await(fixture: &dyn Fixture) -> Held {
         .wait(&gate)
         .note(&log, "went on");
     let options = TaskOptions::new().grace(ms(0));
-    let begun = trial.begin(Body::Async.task(script).with_options(options))?;
-    trial.until_lines(&log, 1)?;
-    trial.cancel_live(begun.id)?;
+    let begun = begin_and_cancel(&trial, Body::Async.task(script).with_options(options), &log)?;
     must_be_cancelled(&trial.outcome_of(begun)?)?;
     must_be("what the body did", log.lines(), ["runs", "dropped"])?;
     trial.finish()
@@ -149,9 +151,7 @@ fn cancelled_means_stopped(fixture: &dyn Fixture) -> Held {
         let options = TaskOptions::new().grace(trial.long());
         let task = body.task(script).with_options(options);
         let mut ends = trial.watch(EventFilter::all().task(task.id()).only_final());
-        let begun = trial.begin(task)?;
-        trial.until_lines(&log, 1)?;
-        trial.cancel_live(begun.id)?;
+        let begun = begin_and_cancel(&trial, task, &log)?;
         trial.until_lines(&log, 2)?;
         let early = ends.within(ms(50))?;
         must(format!("it has not ended while its body runs: {early:?}"), early.is_none())?;
@@ -167,9 +167,7 @@ fn a_sync_body_that_does_not_look(fixture: &dyn Fixture) -> Held {
     let (gate, log) = (trial.gate("gate"), trial.log("log"));
     let script = Script::new().note(&log, "runs").wait(&gate).reply("all the same");
     let options = TaskOptions::new().grace(ms(50));
-    let begun = trial.begin(Body::Sync.task(script).with_options(options))?;
-    trial.until_lines(&log, 1)?;
-    trial.cancel_live(begun.id)?;
+    let begun = begin_and_cancel(&trial, Body::Sync.task(script).with_options(options), &log)?;
     if trial.can().stop_sync == Stopping::Enforced {
         must_be_cancelled(&trial.outcome_of(begun)?)?;
     } else {
@@ -186,9 +184,7 @@ fn a_body_that_fails_when_asked_to_stop_is_cancelled(fixture: &dyn Fixture) -> H
             let log = trial.log(&format!("{body:?}-{}", TaskId::new()));
             let script = last(Script::new().note(&log, "runs").await_stop(), "a last word");
             let options = TaskOptions::new().grace(trial.long());
-            let begun = trial.begin(body.task(script).with_options(options))?;
-            trial.until_lines(&log, 1)?;
-            trial.cancel_live(begun.id)?;
+            let begun = begin_and_cancel(&trial, body.task(script).with_options(options), &log)?;
             let outcome = trial.outcome_of(begun)?;
             must_be_cancelled(&outcome)?;
             let error = outcome.error().map(ToString::to_string).unwrap_or_default();
@@ -204,9 +200,7 @@ fn a_result_that_is_there_wins(fixture: &dyn Fixture) -> Held {
         let log = trial.log(&format!("{body:?}"));
         let script = Script::new().note(&log, "runs").await_stop().reply("just done");
         let options = TaskOptions::new().grace(trial.long());
-        let begun = trial.begin(body.task(script).with_options(options))?;
-        trial.until_lines(&log, 1)?;
-        trial.cancel_live(begun.id)?;
+        let begun = begin_and_cancel(&trial, body.task(script).with_options(options), &log)?;
         must_be("the result", trial.reply_of(begun)?, "just done")?;
     }
     trial.finish()
@@ -326,9 +320,7 @@ fn a_cancelled_task_is_not_tried_again(fixture: &dyn Fixture) -> Held {
         let log = trial.log(&format!("{body:?}"));
         let script = Script::new().note(&log, "runs").await_stop().fail("stopped");
         let options = TaskOptions::new().grace(trial.long()).retry(attempts(5));
-        let begun = trial.begin(body.task(script).with_options(options))?;
-        trial.until_lines(&log, 1)?;
-        trial.cancel_live(begun.id)?;
+        let begun = begin_and_cancel(&trial, body.task(script).with_options(options), &log)?;
         let outcome = trial.outcome_of(begun)?;
         must_be_cancelled(&outcome)?;
         must_be("the attempts", outcome.attempts(), 1)?;
