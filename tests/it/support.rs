@@ -147,6 +147,33 @@ pub fn drain(executor: &dyn Executor) -> ShutdownReport {
     stop(executor, Shutdown::drain(PATIENCE))
 }
 
+/// Each way to stop an executor in its turn.
+pub const fn in_turn(round: usize) -> Shutdown {
+    match round % 3 {
+        0 => Shutdown::drain(LATER),
+        1 => Shutdown::cancel_pending(LATER),
+        _ => Shutdown::abort(LATER),
+    }
+}
+
+/// Ends so many executors, whose threads have this name, in one way or another, and sees that
+/// neither a thread nor a descriptor is left. To be called [`alone`].
+pub fn leave_nothing<E: Executor>(executors: usize, threads: &str, use_one: impl Fn() -> E) {
+    drain(&use_one());
+    wait_until("the threads of the first have left", || threads_of(threads) == 0);
+    let before = Owned::now();
+    for round in 0..executors {
+        let executor = use_one();
+        match round % 4 {
+            0 => drop(executor),
+            1 => drop(stop(&executor, Shutdown::abort(LATER))),
+            _ => drop(drain(&executor)),
+        }
+    }
+    wait_until("all threads have left", || threads_of(threads) == 0);
+    before.wait_for_no_more();
+}
+
 /// A task of a name without arguments.
 pub fn task<R>(def: TaskDef<(), R>) -> Task {
     def.task(&()).unwrap()

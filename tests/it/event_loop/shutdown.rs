@@ -14,9 +14,9 @@ use outwork_local::EventLoopPool;
 
 use super::{block_loop, linger, named, pool, thread_name};
 use crate::support::{
-    Gate, LATER, OnDrop, Owned, PATIENCE, alone, drain, in_time, ms, outcome, receive, register,
-    register_async, stop, submit, takes_between, takes_less_than, task, threads_of, unique, value,
-    wait_until,
+    Gate, LATER, OnDrop, PATIENCE, alone, drain, in_time, in_turn, leave_nothing, ms, outcome,
+    receive, register, register_async, stop, submit, takes_between, takes_less_than, task,
+    threads_of, unique, value, wait_until,
 };
 
 #[test]
@@ -292,14 +292,7 @@ fn every_handle_resolves_when_submissions_meet_a_shutdown() {
             for _ in 0..round % 50 {
                 thread::yield_now();
             }
-            stop(
-                &pool,
-                match round % 3 {
-                    0 => Shutdown::drain(LATER),
-                    1 => Shutdown::cancel_pending(LATER),
-                    _ => Shutdown::abort(LATER),
-                },
-            );
+            stop(&pool, in_turn(round));
         });
         assert_eq!(pool.status().in_flight, 0);
     }
@@ -311,7 +304,7 @@ fn a_hundred_pools_leave_no_thread_and_no_descriptor() {
     const BLOCKS: TaskDef<(), ()> = TaskDef::new("blocks");
     fn here() {}
     alone(here, || {
-        let use_one = || {
+        leave_nothing(100, "leaves", || {
             let mut registry = Registry::new();
             register_async(&mut registry, UNIT, |_| tokio::time::sleep(ms(1)));
             register(&mut registry, BLOCKS, |_| ());
@@ -322,19 +315,6 @@ fn a_hundred_pools_leave_no_thread_and_no_descriptor() {
             (0..10).for_each(|_| drop(pool.spawn(short())));
             drop(pool.blocking_iter(futures_util::stream::pending::<()>, 1.try_into().unwrap()));
             pool
-        };
-        drain(&use_one());
-        wait_until("the threads of the first have left", || threads_of("leaves") == 0);
-        let before = Owned::now();
-        for round in 0..100 {
-            let pool = use_one();
-            match round % 4 {
-                0 => drop(pool),
-                1 => drop(stop(&pool, Shutdown::abort(LATER))),
-                _ => drop(drain(&pool)),
-            }
-        }
-        wait_until("all threads have left", || threads_of("leaves") == 0);
-        before.wait_for_no_more();
+        });
     });
 }

@@ -8,10 +8,10 @@ use std::{
     thread,
 };
 
-use outwork_core::{Executor, Registry, Shutdown, State, TaskDef, blocking::block_on};
+use outwork_core::{Executor, Registry, State, TaskDef, blocking::block_on};
 use outwork_local::ThreadPool;
 
-use crate::support::{LATER, outcome, register, stop, task, unique};
+use crate::support::{in_turn, outcome, register, stop, task, unique};
 
 const UNIT: TaskDef<(), ()> = TaskDef::new("unit");
 
@@ -50,14 +50,7 @@ fn every_handle_resolves_when_submissions_meet_a_shutdown() {
             for _ in 0..round % 50 {
                 thread::yield_now();
             }
-            stop(
-                &pool,
-                match round % 3 {
-                    0 => Shutdown::drain(LATER),
-                    1 => Shutdown::cancel_pending(LATER),
-                    _ => Shutdown::abort(LATER),
-                },
-            );
+            stop(&pool, in_turn(round));
         });
         let after = ran.load(Ordering::SeqCst);
         assert_eq!(pool.status().in_flight, 0);

@@ -19,7 +19,7 @@ use outwork_local::ThreadPool;
 
 use super::{occupy, pool};
 use crate::support::{
-    Gate, LATER, Owned, PATIENCE, alone, drain, in_time, ms, outcome, receive, register,
+    Gate, LATER, PATIENCE, alone, drain, in_time, leave_nothing, ms, outcome, receive, register,
     register_async, stop, story, submit, takes_between, takes_less_than, task, threads_of, unique,
     value, wait_until,
 };
@@ -339,7 +339,7 @@ fn a_wait_for_the_stop_that_is_given_up_does_not_hold_up_the_stop() {
 fn two_hundred_pools_leave_no_thread_and_no_descriptor() {
     fn here() {}
     alone(here, || {
-        let use_one = || {
+        leave_nothing(200, "leaves", || {
             let mut registry = Registry::new();
             register_async(&mut registry, UNIT, |_| tokio::time::sleep(ms(1)));
             let builder = ThreadPool::builder().workers(3).min_workers(1).name("leaves");
@@ -347,20 +347,7 @@ fn two_hundred_pools_leave_no_thread_and_no_descriptor() {
             drop(submit(&pool, task(UNIT)));
             (0..10).for_each(|_| drop(pool.spawn(|| ())));
             pool
-        };
-        drain(&use_one());
-        wait_until("the threads of the first have left", || threads_of("leaves") == 0);
-        let before = Owned::now();
-        for round in 0..200 {
-            let pool = use_one();
-            match round % 4 {
-                0 => drop(pool),
-                1 => drop(stop(&pool, Shutdown::abort(LATER))),
-                _ => drop(drain(&pool)),
-            }
-        }
-        wait_until("all threads have left", || threads_of("leaves") == 0);
-        before.wait_for_no_more();
+        });
     });
 }
 
