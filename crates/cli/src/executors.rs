@@ -207,6 +207,7 @@ impl Executors {
         let connecting = AmqpExecutor::builder(options).settings(settings).connect();
         let executor = block_on(connecting)?;
         if executor.status().workers == 0 {
+            let queue = queue.as_str();
             tell(&format!("queue {queue:?} has no worker at the moment; its tasks wait for one"));
         }
         let (executor, spec) = (Arc::new(executor), spec.to_string());

@@ -17,13 +17,17 @@ use tracing_subscriber::{
 
 use crate::failure::tell;
 
-/// Shows warnings from now on: that the connection was lost, and that there is one again.
+/// Shows warnings from now on, and when a connection that was lost is there again.
 pub(crate) fn of_a_client() {
     let format = fmt::format().without_time().with_target(false).with_level(false);
     let layer = fmt::layer().event_format(format).with_ansi(false).with_writer(|| Talk);
     // Whoever has set a subscriber of their own keeps it.
-    let _ = tracing_subscriber::registry().with(layer).with(filter(LevelFilter::WARN)).try_init();
+    let wanted = filter(LevelFilter::WARN).with_target(CONNECTION, LevelFilter::INFO);
+    let _ = tracing_subscriber::registry().with(layer).with(wanted).try_init();
 }
+
+/// Where it is told of connections.
+const CONNECTION: &str = "outwork_amqp::connection";
 
 /// Writes a line for each change of a task's state from now on, until the guard is dropped.
 ///

@@ -184,8 +184,13 @@ async fn connect_again(options: &ConnectOptions, role: Role, failures: u32) -> O
             tracing::info!(role = role.as_str(), "connected again");
             Some(connection)
         }
-        Err(error) => {
+        Err(error) if failures <= 1 => {
             tracing::warn!(role = role.as_str(), %error, "the broker cannot be reached");
+            None
+        }
+        // Told already, and it is tried for as long as it takes.
+        Err(error) => {
+            tracing::debug!(role = role.as_str(), %error, "the broker cannot be reached");
             None
         }
     }
