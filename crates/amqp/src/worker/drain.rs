@@ -16,6 +16,9 @@ pub struct DrainReport {
     pub given_back: u64,
     /// Of these, the ones that ran at the deadline and were made to stop.
     pub interrupted: u64,
+    /// Tasks that the broker could not be told of in time. It gives them to other workers when
+    /// it misses this one.
+    pub unsettled: usize,
     /// Of these, the ones whose bodies did not stop in time and may still run here.
     pub abandoned: usize,
 }
@@ -32,6 +35,7 @@ pub(super) async fn drain(worker: &AmqpWorker, deadline: Duration) -> DrainRepor
     let (desk, link) = (Arc::clone(&worker.desk), Arc::clone(&worker.link));
     worker.runtime.spawn(async move {
         let abandoned = finish(&desk, deadline).await;
+        let unsettled = desk.in_hand();
         desk.publisher.close();
         link.stop();
         let said = async { tokio::join!(link.ended(), desk.publisher.link().ended()) };
@@ -40,7 +44,7 @@ pub(super) async fn drain(worker: &AmqpWorker, deadline: Duration) -> DrainRepor
         let given_back = desk.counters.given_back.load(Ordering::Relaxed);
         let interrupted = desk.counters.interrupted.load(Ordering::Relaxed);
         // Nobody may be waiting any more.
-        let _ = send.send(DrainReport { given_back, interrupted, abandoned });
+        let _ = send.send(DrainReport { given_back, interrupted, unsettled, abandoned });
     });
     receive.await.unwrap_or_default()
 }

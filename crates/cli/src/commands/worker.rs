@@ -177,10 +177,20 @@ async fn first_stop(worker: &AmqpWorker, wishes: &Receiver<Wish>) -> Result<i32,
 
 /// How a worker ends that was told to.
 fn code(report: &DrainReport) -> ExitCode {
-    if report.interrupted == 0 {
-        return ExitCode::Success;
+    let were = |tasks| if tasks == 1 { "task was" } else { "tasks were" };
+    let DrainReport { interrupted, unsettled, .. } = *report;
+    if interrupted > 0 {
+        let were = were(interrupted);
+        tell(&format!("{interrupted} {were} stopped and given back to other workers"));
     }
-    let were = if report.interrupted == 1 { "task was" } else { "tasks were" };
-    tell(&format!("{} {were} stopped and given back to other workers", report.interrupted));
-    ExitCode::DrainDeadlinePassed
+    if unsettled > 0 {
+        let were = were(unsettled as u64);
+        tell(&format!(
+            "{unsettled} {were} left: the broker cannot be told, and gives them to other workers"
+        ));
+    }
+    match interrupted == 0 && unsettled == 0 {
+        true => ExitCode::Success,
+        false => ExitCode::DrainDeadlinePassed,
+    }
 }
