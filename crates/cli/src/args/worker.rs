@@ -13,6 +13,9 @@ use outwork_amqp::QueueName;
 use super::{BrokerArgs, parse_count};
 use crate::{broker::parse_queue, duration::parse_duration};
 
+const EXECUTOR_HELP: &str = "Run tasks on: threads[:N], processes[:N], loops[:N], background, or a \
+    name from the configuration";
+
 /// `worker`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -36,9 +39,8 @@ pub(crate) struct WorkerArgs {
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) allow_exec: Vec<OsString>,
 
-    /// Run tasks on: threads[:N], processes[:N], loops[:N], background, or a name from the
-    /// configuration
-    #[arg(long, value_name = "SPEC")]
+    // Not a doc comment, which would read as a link.
+    #[arg(long, value_name = "SPEC", help = EXECUTOR_HELP)]
     pub(crate) executor: Option<String>,
 
     /// Run N tasks at once, by default as many as this process may use CPUs
