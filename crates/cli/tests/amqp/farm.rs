@@ -17,7 +17,10 @@ pub struct Farm {
 
 impl Farm {
     pub fn new() -> Self {
-        let broker = Broker::shared().unwrap();
+        Self::on(Broker::shared().unwrap())
+    }
+
+    pub fn on(broker: Arc<Broker>) -> Self {
         let space = broker.space().unwrap();
         // On a broker that was given, others may have queues beside this one.
         let queue = format!("t{}", outwork_core::TaskId::new());

@@ -1,8 +1,10 @@
 use std::{
     fs,
     process::{Command, Stdio},
+    sync::Arc,
 };
 
+use outwork_test_broker::Broker;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use crate::{
@@ -73,6 +75,23 @@ fn the_second_signal_gives_back_what_runs() {
     worker.signal(Signal::TERM);
     let ran = worker.ended();
     assert_eq!(ran.code, 6, "{}", ran.stderr);
+    let other = farm.worker(&["--allow-exec", "sleep"]);
+    other.said("started");
+    drop(client);
+}
+
+#[test]
+fn a_worker_that_cannot_tell_the_broker_leaves_all_the_same_and_loses_nothing() {
+    let broker = Arc::new(Broker::private().unwrap());
+    let farm = Farm::on(Arc::clone(&broker));
+    let (worker, client) = busy(&farm, &["--drain-timeout", "1s"]);
+    let programs = children(worker.pid());
+    broker.node().unwrap().kill().unwrap();
+    let ran = drained(worker);
+    assert_eq!(ran.code, 6, "{}", ran.stderr);
+    assert!(ran.stderr.contains("cannot be told"), "{}", ran.stderr);
+    assert!(are_gone(&programs), "{programs:?}");
+    broker.node().unwrap().resume().unwrap();
     let other = farm.worker(&["--allow-exec", "sleep"]);
     other.said("started");
     drop(client);
