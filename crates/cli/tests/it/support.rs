@@ -1,4 +1,5 @@
 use std::{
+    cell::RefCell,
     ffi::OsStr,
     fs,
     io::{Read, Write},
@@ -32,6 +33,8 @@ pub struct Running {
     pub stdin: Option<ChildStdin>,
     stdout: Receiver<Vec<u8>>,
     stderr: Receiver<Vec<u8>>,
+    /// What was said and not asked for yet.
+    unheard: RefCell<String>,
 }
 
 impl Place {
@@ -99,7 +102,8 @@ impl Running {
         let mut child = command.spawn().unwrap();
         let stdout = pieces(child.stdout.take().unwrap());
         let stderr = pieces(child.stderr.take().unwrap());
-        Self { stdin: child.stdin.take(), child, stdout, stderr }
+        let unheard = RefCell::default();
+        Self { stdin: child.stdin.take(), child, stdout, stderr, unheard }
     }
 
     pub fn pid(&self) -> Pid {
@@ -123,15 +127,23 @@ impl Running {
         self.signal(signal);
     }
 
-    /// Waits until it has said something on stderr.
+    /// Waits until it has said something on stderr, after what was waited for before.
     #[track_caller]
     pub fn said(&self, text: &str) {
-        let mut stderr = String::new();
-        while !stderr.contains(text) {
-            let piece = self.stderr.recv_timeout(DEADLINE);
-            let piece = piece.unwrap_or_else(|_| panic!("{text:?} was not said, but {stderr:?}"));
-            stderr.push_str(&String::from_utf8_lossy(&piece));
-        }
+        let mut stderr = self.unheard.borrow_mut();
+        let at = loop {
+            match stderr.find(text) {
+                Some(at) => break at,
+                None => {
+                    let piece = self.stderr.recv_timeout(DEADLINE);
+                    let piece =
+                        piece.unwrap_or_else(|_| panic!("{text:?} was not said, but {stderr:?}"));
+                    stderr.push_str(&String::from_utf8_lossy(&piece));
+                }
+            }
+        };
+        let end = stderr[at..].find('\n').map_or(stderr.len(), |end| at + end + 1);
+        stderr.drain(..end);
     }
 
     /// Waits for so many bytes of stdout.
@@ -155,7 +167,8 @@ impl Running {
     #[track_caller]
     pub fn ended(mut self) -> Ran {
         drop(self.stdin.take());
-        let (stdout, stderr) = (self.rest(&self.stdout), self.rest(&self.stderr));
+        let stdout = self.rest(&self.stdout);
+        let stderr = self.unheard.take() + &self.rest(&self.stderr);
         let status: ExitStatus = self.child.wait().unwrap();
         Ran { stdout, stderr, code: status.code().unwrap_or(-1) }
     }
