@@ -205,7 +205,7 @@ fn a_person_at_a_terminal_sees_a_worker_come_and_go() {
     drop(command);
     terminal.shows("it runs whatever it is told");
     terminal.shows("fetching tasks");
-    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
-    terminal.shows("SIGINT: finishing what runs");
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    terminal.shows("SIGTERM: finishing what runs");
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
