@@ -12,7 +12,6 @@ mod live;
 mod ping;
 mod remote;
 mod replies;
-mod retained;
 mod settings;
 mod shutdown;
 mod stamps;

@@ -24,6 +24,7 @@ mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod context;
+mod counters;
 mod def;
 pub mod engine;
 mod error;
@@ -51,6 +52,7 @@ mod payload;
 mod priority;
 mod recorder;
 mod registry;
+mod retained;
 mod retry;
 mod scoped;
 mod shutdown;
@@ -74,6 +76,7 @@ pub use codec::Codec;
 pub use command::{CommandReport, CommandSpec};
 pub use config::ExecutorConfig;
 pub use context::{ContextHost, Progress, TaskContext};
+pub use counters::Counters;
 pub use def::TaskDef;
 pub use error::{
     AttachError, BoxError, BuildError, CallError, LossReason, Placed, Refusal, Rejection,
@@ -103,6 +106,7 @@ pub use payload::{DecodeError, EncodeError, Payload, Position};
 pub use priority::Priority;
 pub use recorder::{Change, Recorder};
 pub use registry::{RegisterError, Registered, Registry};
+pub use retained::Retained;
 pub use retry::{RetryOn, RetryPolicy};
 pub use scoped::ScopedExecutor;
 pub use shutdown::{Shutdown, ShutdownMode, ShutdownReport};

@@ -138,7 +138,7 @@ impl Cell {
         let (ended, taken) = (matches!(inner.phase, Phase::Ended(_)), inner.outcome.is_none());
         drop(inner);
         if ended && !taken {
-            self.client.retained.keep(self);
+            self.client.retained.keep(self.id, self);
         }
         !(ended && taken)
     }
@@ -290,7 +290,7 @@ impl Cell {
             client.admission.leave();
         }
         if self.addressed.load(Ordering::Relaxed) {
-            client.retained.keep(self);
+            client.retained.keep(self.id, self);
         }
         client.live.remove(self.id);
         drop(inner);

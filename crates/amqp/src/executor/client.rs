@@ -3,23 +3,20 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use lapin::types::ShortString;
 use outwork_core::{
-    Admission, AttachError, Capabilities, Counts, EventHub, ExecutorStatus, JobHandle, Phase,
-    State, TaskHandle, blocking::ExecutorId,
+    Admission, AttachError, Capabilities, Counters, EventHub, ExecutorStatus, JobHandle, Phase,
+    Retained, State, TaskHandle, blocking::ExecutorId,
 };
 use tokio::sync::mpsc;
 
 use super::{
     AmqpSettings, answers::Answers, cell::Cell, instances::Instances, live::LiveTasks,
-    remote::Question, retained::Retained, shutdown::Lifecycle, stamps::Stamps,
+    remote::Question, shutdown::Lifecycle, stamps::Stamps,
 };
 use crate::{
     connection::{ConnectOptions, Link, Runtime},
@@ -45,7 +42,7 @@ pub(super) struct Client {
     pub(super) admission: Arc<Admission>,
     pub(super) live: LiveTasks,
     pub(super) instances: Arc<Instances>,
-    pub(super) retained: Retained,
+    pub(super) retained: Retained<Cell>,
     pub(super) hub: EventHub,
     pub(super) acks: Answers<CancelAck>,
     pub(super) pongs: Answers<Pong>,
@@ -163,58 +160,5 @@ impl fmt::Debug for Client {
             .field("name", &self.name)
             .field("broker", self.options.broker())
             .finish_non_exhaustive()
-    }
-}
-
-/// The counters behind [`Counts`].
-#[derive(Debug, Default)]
-pub(super) struct Counters {
-    succeeded: AtomicU64,
-    failed: AtomicU64,
-    cancelled: AtomicU64,
-    timed_out: AtomicU64,
-    lost: AtomicU64,
-    retried: AtomicU64,
-    late: AtomicU64,
-}
-
-impl Counters {
-    pub(super) fn retried(&self) {
-        self.retried.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn late(&self) {
-        self.late.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn ended(&self, state: State) {
-        let counter = match state {
-            State::Succeeded => &self.succeeded,
-            State::Cancelled => &self.cancelled,
-            State::TimedOut => &self.timed_out,
-            State::Lost => &self.lost,
-            State::Failed | State::Pending | State::Running => &self.failed,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// What was submitted has ended or is alive.
-    fn read(&self, alive: usize) -> Counts {
-        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let mut counts = Counts::default();
-        counts.succeeded = get(&self.succeeded);
-        counts.failed = get(&self.failed);
-        counts.cancelled = get(&self.cancelled);
-        counts.timed_out = get(&self.timed_out);
-        counts.lost = get(&self.lost);
-        counts.retried = get(&self.retried);
-        counts.late = get(&self.late);
-        counts.submitted = alive as u64
-            + counts.succeeded
-            + counts.failed
-            + counts.cancelled
-            + counts.timed_out
-            + counts.lost;
-        counts
     }
 }

@@ -12,15 +12,14 @@ use futures_core::future::BoxFuture;
 use super::{
     Backend, EngineOptions,
     cell::{Cell, StopReason},
-    counters::Counters,
     instances::Instances,
     lifecycle::Lifecycle,
     live::LiveTasks,
-    retained::Retained,
 };
 use crate::{
-    AttachError, Cancel, EventHub, ExecutorStatus, Hooks, JobHandle, JoinSource, Recorder,
-    Registry, State, TaskHandle, TaskId, Timer, admission::Admission, blocking::ExecutorId,
+    AttachError, Cancel, Counters, EventHub, ExecutorStatus, Hooks, JobHandle, JoinSource,
+    Recorder, Registry, Retained, State, TaskHandle, TaskId, Timer, admission::Admission,
+    blocking::ExecutorId,
 };
 
 /// What all tasks of one executor share. Tasks hold it, so it outlives the executor's owner.
@@ -33,7 +32,7 @@ pub(super) struct Core {
     admission: Arc<Admission>,
     live: LiveTasks,
     instances: Arc<Instances>,
-    retained: Retained,
+    retained: Retained<Cell>,
     hub: Arc<EventHub>,
     lifecycle: Lifecycle,
     counts: Counters,
@@ -136,7 +135,7 @@ impl Core {
     }
 
     pub(super) fn retain(&self, cell: &Arc<Cell>) {
-        self.retained.keep(cell);
+        self.retained.keep(cell.id(), cell);
     }
 
     pub(super) fn forget_retained(&self) {

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::{Counts, State};
 
-/// What is behind [`Counts`].
+/// What is behind [`Counts`], for those who write an executor.
 #[derive(Debug, Default)]
-pub(super) struct Counters {
+pub struct Counters {
     succeeded: AtomicU64,
     failed: AtomicU64,
     cancelled: AtomicU64,
@@ -17,15 +17,18 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    pub(super) fn retried(&self) {
+    /// An attempt failed, and another one follows.
+    pub fn retried(&self) {
         self.retried.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn late(&self) {
+    /// A result came after the end of its task, and was dropped.
+    pub fn late(&self) {
         self.late.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn ended(&self, state: State) {
+    /// A task has ended.
+    pub fn ended(&self, state: State) {
         let counter = match state {
             State::Succeeded => &self.succeeded,
             State::Cancelled => &self.cancelled,
@@ -36,8 +39,9 @@ impl Counters {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// What was submitted has ended or is alive.
-    pub(super) fn read(&self, alive: usize) -> Counts {
+    /// All of them, while so many tasks are alive: what was submitted has ended or is alive.
+    #[must_use]
+    pub fn read(&self, alive: usize) -> Counts {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let mut counts = Counts {
             submitted: alive as u64,
