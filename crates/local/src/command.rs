@@ -1,7 +1,7 @@
 //! [`Commands`]: programs as the bodies of tasks.
 
 #[cfg(unix)]
-mod census;
+pub(crate) mod census;
 #[cfg(unix)]
 mod exit;
 #[cfg(unix)]

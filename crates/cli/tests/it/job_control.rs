@@ -54,6 +54,31 @@ fn ctrl_z_stops_the_programs_too_and_fg_lets_them_go_on() {
 }
 
 #[test]
+fn ctrl_z_stops_worker_processes_with_their_programs_and_fg_lets_them_go_on() {
+    let place = Place::new();
+    place.write("lines", "x\n");
+    let script = "echo $$ >program; echo $PPID >worker; mv worker now; \
+                  while [ ! -e go ]; do sleep 0.01; done; echo end";
+    let args = ["exec", "--executor", "processes:2", "-a", "lines", "--", "sh", "-c", script];
+    let (running, group) = job(&place, &args);
+    place.wait_for("now");
+    let (program, worker) = (place.read("program"), place.read("now"));
+    let all = [&program, &worker];
+    assert_ne!(worker.trim(), group.as_raw_nonzero().to_string(), "it runs in a worker");
+    for _ in 0..3 {
+        kill_process_group(group, Signal::TSTP).unwrap();
+        wait_until("all are stopped", || {
+            is_stopped(group) && all.iter().all(|pid| state_of(pid) == Some('T'))
+        });
+        kill_process_group(group, Signal::CONT).unwrap();
+        wait_until("all go on", || all.iter().all(|pid| state_of(pid) != Some('T')));
+    }
+    place.write("go", "");
+    let ran = running.ended();
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str(), ran.code), ("end\n", "", 0));
+}
+
+#[test]
 fn ctrl_z_does_not_get_stuck_on_a_program_that_is_being_started() {
     let place = Place::new();
     place.write("lines", seq(1_000_000));

@@ -29,6 +29,7 @@ pub struct PausedCommands {
 
 /// Stops every program that commands of this process run, with all of its group, by SIGSTOP;
 /// until this is dropped none is started either, and whoever wants to start one waits.
+/// The workers of process pools are stopped too, with the programs that they run.
 ///
 /// For a program that is stopped by Ctrl-Z and handles SIGTSTP: what it runs is in groups of its
 /// own, which the terminal does not reach. It should call this before it stops itself, because a
@@ -41,7 +42,7 @@ pub fn pause_commands() -> PausedCommands {
 }
 
 /// Starts a program, once that is allowed, and counts it.
-pub(super) fn start<T>(
+pub(crate) fn start<T>(
     spawn: impl FnOnce() -> io::Result<T>,
     pid: impl Fn(&T) -> Pid,
 ) -> io::Result<T> {
@@ -50,7 +51,7 @@ pub(super) fn start<T>(
 
 /// Reaps a program, by `reap`, which says whether it did: from then on its number may be
 /// somebody else's.
-pub(super) fn reap<T>(pid: Pid, reap: impl FnOnce() -> (T, bool)) -> T {
+pub(crate) fn reap<T>(pid: Pid, reap: impl FnOnce() -> (T, bool)) -> T {
     let (result, reaped) = CENSUS.reap(pid, reap);
     if reaped {
         watch::reaped(pid);
@@ -58,8 +59,13 @@ pub(super) fn reap<T>(pid: Pid, reap: impl FnOnce() -> (T, bool)) -> T {
     result
 }
 
+/// Counts a program that a worker of this process has started.
+pub(crate) fn adopt(pid: Pid) {
+    CENSUS.adopt(pid);
+}
+
 /// Counts a program no more that is reaped elsewhere.
-pub(super) fn forget(pid: Pid) {
+pub(crate) fn forget(pid: Pid) {
     CENSUS.forget(pid);
 }
 
@@ -118,14 +124,18 @@ impl<S: Signals> Census<S> {
     ) -> io::Result<T> {
         let _starting = self.starting();
         let started = spawn()?;
-        let mut state = self.lock();
-        state.leaders.insert(pid(&started));
         // A pause did not wait any longer for a start that took so long.
-        if state.paused {
-            self.signals.send(pid(&started), Signal::STOP);
-        }
-        drop(state);
+        self.adopt(pid(&started));
         Ok(started)
+    }
+
+    /// Counts a program that is there, and stops it if there is a pause.
+    fn adopt(&self, pid: Pid) {
+        let mut state = self.lock();
+        state.leaders.insert(pid);
+        if state.paused {
+            self.signals.send(pid, Signal::STOP);
+        }
     }
 
     fn reap<T>(&self, pid: Pid, reap: impl FnOnce() -> (T, bool)) -> (T, bool) {

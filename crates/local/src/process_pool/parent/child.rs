@@ -17,6 +17,7 @@ use super::{
     },
     queue::Waiting,
 };
+use crate::command::census;
 
 /// A child process, with the pool's end of its channel.
 ///
@@ -47,7 +48,7 @@ pub(super) struct State {
     /// How many tasks it was sent, apart from those that it gave back.
     pub(super) sent: u64,
     /// The groups of the programs that its tasks have started.
-    pub(super) groups: HashSet<u32>,
+    groups: HashSet<Pid>,
     pub(super) killed: Option<Kill>,
     /// It has nothing to do, and its thread does not look after it until it is woken.
     pub(super) is_unwatched: bool,
@@ -213,14 +214,35 @@ impl State {
         self.ledger.is_empty() && !self.alone
     }
 
+    /// Knows of a program that its task has started.
+    pub(super) fn adopt(&mut self, group: u32) {
+        let Some(group) = group_of(group) else { return };
+        self.groups.insert(group);
+        census::adopt(group);
+        if self.killed.is_some() {
+            self.kill_groups();
+        }
+    }
+
+    /// The program is gone.
+    pub(super) fn forget(&mut self, group: u32) {
+        if let Some(group) = group_of(group) {
+            self.groups.remove(&group);
+            census::forget(group);
+        }
+    }
+
     /// Kills the programs that its tasks have started.
     pub(super) fn kill_groups(&mut self) {
         for group in self.groups.drain() {
-            let group = i32::try_from(group).ok().and_then(Pid::from_raw);
-            // Neither this process's own group, which is 0, nor that of init.
-            if let Some(group) = group.filter(|group| !group.is_init()) {
-                let _ = kill_process_group(group, Signal::KILL);
-            }
+            let _ = kill_process_group(group, Signal::KILL);
+            census::forget(group);
         }
     }
+}
+
+/// Neither this process's own group, which is 0, nor that of init.
+fn group_of(number: u32) -> Option<Pid> {
+    let group = i32::try_from(number).ok().and_then(Pid::from_raw);
+    group.filter(|group| !group.is_init())
 }

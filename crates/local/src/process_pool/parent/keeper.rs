@@ -33,9 +33,12 @@ use super::{
     pipes::{Pipes, STDERR, STDOUT, Tag},
     program::Started,
 };
-use crate::process_pool::{
-    sys,
-    wire::{Decoder, FromChild, Hello, ToChild},
+use crate::{
+    command::census,
+    process_pool::{
+        sys,
+        wire::{Decoder, FromChild, Hello, ToChild},
+    },
 };
 
 /// How long a child that was told to leave may take for it.
@@ -151,7 +154,7 @@ pub(super) fn start(pool: &Arc<Pool>, started: Started, token: &WorkerToken) -> 
 
 fn kill(process: &mut process::Child) {
     let _ = process.kill();
-    let _ = process.wait();
+    census::reap(Pid::from_child(process), || ((), process.wait().is_ok()));
 }
 
 fn frame_limit(pool: &Pool) -> u32 {

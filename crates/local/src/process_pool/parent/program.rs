@@ -11,12 +11,13 @@ use std::{
 };
 
 use outwork_core::BuildError;
-use rustix::fs::Access;
+use rustix::{fs::Access, process::Pid};
 
 use super::super::{
     child::{MARKER, depth},
     sys,
 };
+use crate::command::census;
 
 #[cfg(test)]
 mod tests;
@@ -78,15 +79,16 @@ impl Program {
         for pipe in [&stdout, &stderr] {
             rustix::io::ioctl_fionbio(pipe, true)?;
         }
-        let process = Command::new(&self.path)
+        let mut command = Command::new(&self.path);
+        command
             .arg0(&self.name)
             .arg(MARKER)
             .arg((depth() + 1).to_string())
             .process_group(0)
             .stdin(theirs)
             .stdout(their_stdout)
-            .stderr(their_stderr)
-            .spawn()?;
+            .stderr(their_stderr);
+        let process = census::start(|| command.spawn(), Pid::from_child)?;
         Ok(Started { process, socket, journal, stdout, stderr })
     }
 }

@@ -8,12 +8,15 @@ use std::{
 use rustix::process::{Signal, WaitId, WaitIdOptions, waitid};
 
 use super::{Keeper, Kill, Stage, Tag};
-use crate::process_pool::{
-    parent::{
-        death::{self, Death},
-        queue::Waiting,
+use crate::{
+    command::census,
+    process_pool::{
+        parent::{
+            death::{self, Death},
+            queue::Waiting,
+        },
+        wire::{FromChild, journal},
     },
-    wire::{FromChild, journal},
 };
 
 /// How long a child may take to end once it has closed its channel.
@@ -135,7 +138,7 @@ impl Keeper {
         let tag = Tag { worker: &self.child.name, task: None };
         self.pipes.stdout.finish(None, tag);
         let stderr = self.pipes.stderr.finish(None, tag);
-        let status = self.process.wait().ok();
+        let status = census::reap(self.child.pid, || (self.process.wait().ok(), true));
         let oom_kill = death::oom_kills() > self.oom_kills;
         Death { pid: self.child.pid, status, killed, oom_kill, stderr }
     }

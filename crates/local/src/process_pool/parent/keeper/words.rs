@@ -45,16 +45,8 @@ impl Keeper {
                 }
             }
             FromChild::JobHandle { seq, json } => self.keep_job_handle(seq, &json),
-            FromChild::Spawned { group } => {
-                let mut state = self.child.lock();
-                state.groups.insert(group);
-                if state.killed.is_some() {
-                    state.kill_groups();
-                }
-            }
-            FromChild::Reaped { group } => {
-                self.child.lock().groups.remove(&group);
-            }
+            FromChild::Spawned { group } => self.child.lock().adopt(group),
+            FromChild::Reaped { group } => self.child.lock().forget(group),
             FromChild::Log { record, .. } => {
                 replay(&record, &self.child.name, task_of(self.running.as_ref()));
             }

@@ -41,7 +41,7 @@ fn a_start_from_a_heap_of_1_gib_takes_less_than_2_ms() {
 fn a_worker_leads_a_group_of_its_own() {
     let program = Program::named(Path::new("/bin/cat")).unwrap();
     let mut started = program.start().unwrap();
-    let pid = rustix::process::Pid::from_child(&started.process);
+    let pid = Pid::from_child(&started.process);
     assert_eq!(rustix::process::getpgid(Some(pid)).unwrap(), pid);
     started.process.kill().unwrap();
     started.process.wait().unwrap();
