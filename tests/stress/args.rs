@@ -13,11 +13,13 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// The executors inside one process: threads, loops, the background loop, inline
-    Local(LocalArgs),
+    Local(RunArgs),
+    /// The process pool, whose workers are killed, stopped and crashed
+    Process(RunArgs),
 }
 
 #[derive(Debug, Clone, clap::Args)]
-pub(crate) struct LocalArgs {
+pub(crate) struct RunArgs {
     /// How long to go on, in seconds
     #[arg(long, default_value_t = 20)]
     pub(crate) seconds: u64,

@@ -25,32 +25,19 @@ use self::{
     plan::{Kind, Plan},
     tally::Tally,
 };
-use crate::{args::LocalArgs, panics, system::Holdings, watch};
+use crate::{args::RunArgs, panics, report::Report, system::Holdings, watch};
 
 /// How often the stress says how far it is.
 const PACE: Duration = Duration::from_secs(5);
 
-/// What the stress has to say to the thread that watches over it.
-pub(crate) enum Report {
-    Progress(String),
-    Ended(Result<String, String>),
-}
-
 /// Runs rounds until the time is up or something is wrong.
-pub(crate) fn run(args: &LocalArgs, seed: u64, site: &Site, reports: &Sender<Report>) {
+pub(crate) fn run(args: &RunArgs, seed: u64, site: &Site, reports: &Sender<Report>) {
     panics::watch();
-    // Nobody hears it when the watching thread has given up.
-    let tell = |report| drop(reports.send(report));
-    let end = rounds(args, seed, site, &|line| tell(Report::Progress(line)));
-    tell(Report::Ended(end));
+    let end = rounds(args, seed, site, &|line| Report::Progress(line).to(reports));
+    Report::Ended(end).to(reports);
 }
 
-fn rounds(
-    args: &LocalArgs,
-    seed: u64,
-    site: &Site,
-    tell: &dyn Fn(String),
-) -> Result<String, String> {
+fn rounds(args: &RunArgs, seed: u64, site: &Site, tell: &dyn Fn(String)) -> Result<String, String> {
     for kind in Kind::ALL {
         round::warm_up(&Plan::warm_up(seed, kind), site)?;
     }

@@ -6,12 +6,14 @@ mod args;
 mod local;
 mod output;
 mod panics;
+mod process;
+mod report;
 mod system;
 mod watch;
 
 use std::{
     process::ExitCode,
-    sync::mpsc::{self, RecvTimeoutError},
+    sync::mpsc::{self, RecvTimeoutError, Sender},
     thread,
     time::Duration,
 };
@@ -19,19 +21,42 @@ use std::{
 use clap::Parser;
 
 use self::{
-    args::{Args, Command, LocalArgs},
-    local::{Report, Site},
+    args::{Args, Command, RunArgs},
     output::talk,
+    report::Report,
 };
 
 /// How often is looked for what waits too long.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The stress runs on a thread of its own, so that this one can end the process when that hangs.
 fn main() -> ExitCode {
-    let Args { command: Command::Local(args) } = Args::parse();
-    let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
-    match watch_over(&args, seed) {
+    if let Err(error) = process::become_worker() {
+        talk(&error.to_string());
+        return ExitCode::FAILURE;
+    }
+    let end = match Args::parse().command {
+        Command::Local(args) => {
+            let site = local::Site::default();
+            let there = site.clone();
+            watch_over(
+                "local",
+                &args.clone(),
+                move |seed, reports| local::run(&args, seed, &there, reports),
+                |stuck| local::hang(&site, stuck),
+            )
+        }
+        Command::Process(args) => {
+            let site = process::Site::default();
+            let there = site.clone();
+            watch_over(
+                "process",
+                &args.clone(),
+                move |seed, reports| process::run(&args, seed, &there, reports),
+                |stuck| site.hang(stuck),
+            )
+        }
+    };
+    match end {
         Ok(summary) => {
             talk(&summary);
             ExitCode::SUCCESS
@@ -43,15 +68,20 @@ fn main() -> ExitCode {
     }
 }
 
-/// Tells what the stress reports, until it ends or hangs.
-fn watch_over(args: &LocalArgs, seed: u64) -> Result<String, String> {
+/// Tells what a stress reports, until it ends or hangs. It runs on a thread of its own, so that
+/// this one can end the process when that hangs.
+fn watch_over(
+    name: &str,
+    args: &RunArgs,
+    run: impl FnOnce(u64, &Sender<Report>) + Send + 'static,
+    hang: impl Fn(&[String]) -> String,
+) -> Result<String, String> {
+    let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
     let (send, reports) = mpsc::channel();
-    let site = Site::default();
-    let (there, args) = (site.clone(), args.clone());
-    talk(&format!("stress local: seed {seed}, {} s", args.seconds));
+    talk(&format!("stress {name}: seed {seed}, {} s", args.seconds));
     thread::Builder::new()
         .name("stress".to_owned())
-        .spawn(move || local::run(&args, seed, &there, &send))
+        .spawn(move || run(seed, &send))
         .map_err(|error| format!("the stress could not be started: {error}"))?;
     loop {
         match reports.recv_timeout(LOOK) {
@@ -61,7 +91,7 @@ fn watch_over(args: &LocalArgs, seed: u64) -> Result<String, String> {
             Err(RecvTimeoutError::Timeout) => {
                 let stuck = watch::stuck();
                 if !stuck.is_empty() {
-                    return Err(local::hang(&site, &stuck));
+                    return Err(hang(&stuck));
                 }
             }
         }

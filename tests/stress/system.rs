@@ -52,3 +52,15 @@ pub(crate) fn threads() -> String {
     lines.sort();
     lines.join("\n")
 }
+
+/// The child processes of this process, zombies included.
+pub(crate) fn children() -> Vec<u32> {
+    let own = std::process::id();
+    let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
+    let parent = |pid: &u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse::<u32>().ok()
+    };
+    let pids = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| parent(pid) == Some(own)).collect()
+}

@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 /// What to hand on to the stress, which knows its own arguments.
 #[derive(Debug, clap::Args)]
 pub(crate) struct StressArgs {
-    /// What to stress, and how: `local --seconds 600`; `--help` says the rest
+    /// What to stress, and how: `local --seconds 600`, `process`; `--help` says the rest
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     stress: Vec<String>,
 }

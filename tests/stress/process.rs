@@ -1,0 +1,51 @@
+//! `stress process`: workers are killed, stopped and crashed while tasks are submitted and
+//! cancelled and their pool stops, round after round, each with a pool of its own.
+
+mod audit;
+mod body;
+mod chaos;
+mod ledger;
+mod plan;
+mod round;
+mod tally;
+
+use std::{
+    sync::mpsc::Sender,
+    time::{Duration, Instant},
+};
+
+pub(crate) use self::{body::become_worker, round::Site};
+
+use self::{plan::Plan, tally::Tally};
+use crate::{args::RunArgs, panics, report::Report, system::Holdings, watch};
+
+/// How often the stress says how far it is.
+const PACE: Duration = Duration::from_secs(5);
+
+/// Runs rounds until the time is up or something is wrong.
+pub(crate) fn run(args: &RunArgs, seed: u64, site: &Site, reports: &Sender<Report>) {
+    panics::watch();
+    let end = rounds(args, seed, site, &|line| Report::Progress(line).to(reports));
+    Report::Ended(end).to(reports);
+}
+
+fn rounds(args: &RunArgs, seed: u64, site: &Site, tell: &dyn Fn(String)) -> Result<String, String> {
+    // What a process starts once and keeps, such as its timer.
+    round::play(&Plan::warm_up(seed), site)?;
+    round::await_nothing_left();
+    let (began, holdings) = (Instant::now(), Holdings::now());
+    let (mut tally, mut told, mut number) = (Tally::default(), began, args.round);
+    while began.elapsed() < Duration::from_secs(args.seconds) {
+        round::run(&Plan::of(seed, number), site, holdings, &mut tally)?;
+        watch::tidy();
+        number += u64::from(!args.repeat);
+        if told.elapsed() >= PACE {
+            told = Instant::now();
+            tell(tally.line(began.elapsed()));
+        }
+    }
+    if !args.repeat {
+        tally.check_reach()?;
+    }
+    Ok(format!("{}\nno fault, with seed {seed}; {holdings} as before", tally.line(began.elapsed())))
+}
