@@ -70,7 +70,8 @@ impl Room {
 impl Pool {
     /// Gives a child what it has room for; whether it takes tasks at all.
     ///
-    /// A child that gets nothing is noted as idle, or leaves when the pool closes.
+    /// A child that gets nothing is noted as idle, or leaves when the pool closes. One that takes
+    /// none leaves when it has done what it had.
     pub(super) fn serve(self: &Arc<Self>, child: &Arc<Child>) -> bool {
         let mut unwanted = Vec::new();
         let mut to_prepare = None;
@@ -78,6 +79,7 @@ impl Pool {
         {
             let mut state = child.lock();
             if !state.takes_tasks() {
+                self.let_go(child, &mut state);
                 return false;
             }
             loop {
@@ -114,6 +116,16 @@ impl Pool {
             runtime::drive(Box::pin(Arc::clone(self).prepare(Arc::clone(child), waiting)));
         }
         true
+    }
+
+    /// Tells a child to leave that has retired and has nothing to do any more, whether it has
+    /// ended its last task or given it back.
+    fn let_go(&self, child: &Child, state: &mut State) {
+        let is_replaced = state.stage == Stage::Retired;
+        let nobody_comes = state.stage == Stage::Retiring && self.roster.is_closing();
+        if state.is_free() && (is_replaced || nobody_comes) {
+            child.leave(state);
+        }
     }
 
     fn take_batch(&self, state: &mut State) -> Vec<Waiting> {

@@ -120,11 +120,6 @@ impl Keeper {
                 state.stage = Stage::Retiring;
                 state.counted = false;
             }
-            let replaced = state.stage == Stage::Retired;
-            let closing = state.stage == Stage::Retiring && self.pool.roster.is_closing();
-            if state.is_free() && (replaced || closing) {
-                self.child.leave(&mut state);
-            }
         }
         if recycle {
             self.pool.roster.retire(&self.child);
