@@ -64,3 +64,8 @@ pub(crate) fn children() -> Vec<u32> {
     let pids = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.filter(|pid| parent(pid) == Some(own)).collect()
 }
+
+/// The name of a process; none once it is gone.
+pub(crate) fn name_of(pid: u32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default()
+}

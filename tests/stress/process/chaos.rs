@@ -15,6 +15,9 @@ use crate::system;
 /// What ends a process, whatever it thinks of it.
 const DEADLY: [Signal; 3] = [Signal::KILL, Signal::ABORT, Signal::QUIT];
 
+/// What a process is called before its program is there: as the thread that starts it.
+const SPAWNER: &str = "stress-spawn";
+
 /// How many are stopped for good: each holds the round up until a limit ends it.
 const STOPS: u64 = 6;
 
@@ -28,7 +31,10 @@ pub(super) fn disturb(plan: &Plan, over: &AtomicBool) -> u64 {
     };
     while disturbed < most && !over.load(Ordering::SeqCst) {
         thread::sleep(plan.pace.mul_f64(rng.f64()));
-        let children = system::children();
+        // The thread that starts a process waits in the kernel until its program is there: when
+        // it is stopped before, only who stopped it can let that thread go on.
+        let mut children = system::children();
+        children.retain(|child| !system::name_of(*child).starts_with(SPAWNER));
         let Some(child) = rng.choice(&children) else { continue };
         disturbed += 1;
         match plan.chaos {
