@@ -41,8 +41,12 @@ impl Payload {
                     serde_json::to_writer(&mut *scratch, value).map_err(|e| e.to_string())
                 }
             }?;
-            // One allocation of the right size.
-            Ok(Bytes::copy_from_slice(scratch))
+            Ok(if scratch.len() <= KEPT {
+                // One allocation of the right size.
+                Bytes::copy_from_slice(scratch)
+            } else {
+                Bytes::from(std::mem::take(scratch))
+            })
         });
         encoded.map(|bytes| Self::new(codec, bytes)).map_err(|message| EncodeError {
             type_name: type_name::<T>(),
@@ -147,11 +151,13 @@ fn apart(error: &serde_json::Error) -> (String, Option<Position>) {
     }
 }
 
+/// How large a buffer may be that is kept between two values. A larger one becomes the payload
+/// itself: a second one would cost more than the room in it that is not used.
+const KEPT: usize = 64 * 1024;
+
 /// Lends a buffer that this thread has used before, unless a value encodes another one
 /// while it is being encoded itself.
 fn with_scratch<T>(encode: impl FnOnce(&mut Vec<u8>) -> T) -> T {
-    /// What is kept between two values; a larger buffer is given back.
-    const KEPT: usize = 64 * 1024;
     thread_local! {
         static SCRATCH: std::cell::Cell<Vec<u8>> = const { std::cell::Cell::new(Vec::new()) };
     }

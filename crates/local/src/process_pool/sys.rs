@@ -15,6 +15,10 @@ use rustix::{
     process::Pid,
 };
 
+/// How much a channel takes ahead of its reader, as far as the system allows: the more, the less
+/// often the two sides of a large payload wait for each other.
+const AHEAD: usize = 1024 * 1024;
+
 /// A pair of connected sockets that no program inherits.
 pub(super) fn channel() -> io::Result<(OwnedFd, OwnedFd)> {
     #[cfg(not(target_vendor = "apple"))]
@@ -25,6 +29,10 @@ pub(super) fn channel() -> io::Result<(OwnedFd, OwnedFd)> {
     #[cfg(target_vendor = "apple")]
     for end in [&ours, &theirs] {
         rustix::io::fcntl_setfd(end, rustix::io::FdFlags::CLOEXEC)?;
+    }
+    for end in [&ours, &theirs] {
+        // With less it works as well.
+        let _ = rustix::net::sockopt::set_socket_send_buffer_size(end, AHEAD);
     }
     Ok((ours, theirs))
 }
