@@ -10,7 +10,7 @@ use outwork_core::{
 
 use shuttle::sync::mpsc;
 
-use super::scene::{Scene, Stuck, WITHOUT_END, state};
+use super::scene::{Scene, Stuck, WITHOUT_END, must_succeed, state};
 
 /// What is behind the stuck body is run or cancelled, and not both; what comes too late is
 /// neither. The thread that takes over leaves as well.
@@ -59,22 +59,39 @@ fn a_body_that_never_ends_is_stopped_on_a_thread_that_has_only_just_taken_over()
     });
 }
 
-/// Both bodies stay stuck until their handles have an end.
+/// Either who stops the pool sees the body, or its loop sees that the pool stops.
 #[test]
-fn bodies_that_are_given_up_while_their_loop_is_replaced_have_one_end() {
+fn a_body_that_begins_while_its_pool_stops_is_stopped() {
     check(|| {
         let scene = Scene::new(1);
-        let time = scene.time_passes();
-        let stuck = [(); 2].map(|()| scene.hold_up(0, true));
-        let other = scene.beside(|scene| scene.pool.engine.backend().close(Close::Abandon));
-        scene.pool.engine.begin_shutdown(Shutdown::abort(WITHOUT_END));
-        let gates = stuck.map(|Stuck { handle, gate }| {
-            assert_eq!(state(handle), State::Lost);
-            gate
-        });
-        other.join().unwrap();
-        drop(gates);
-        time.stop();
+        let endless = scene.pool.spawn(pending::<()>());
         scene.stop(Shutdown::abort(WITHOUT_END));
+        assert_eq!(state(endless), State::Cancelled);
     });
+}
+
+/// Both bodies stay stuck until their handles have an end, with the second thread still in charge
+/// or replaced as well.
+#[test]
+fn bodies_that_are_given_up_while_their_loop_is_replaced_have_one_end() {
+    for twice in [false, true] {
+        check(move || {
+            let scene = Scene::new(1);
+            let time = scene.time_passes();
+            let stuck = [(); 2].map(|()| scene.hold_up(0, true));
+            if twice {
+                must_succeed([scene.pool.spawn(scene.body())]);
+            }
+            let other = scene.beside(|scene| scene.pool.engine.backend().close(Close::Abandon));
+            scene.pool.engine.begin_shutdown(Shutdown::abort(WITHOUT_END));
+            let gates = stuck.map(|Stuck { handle, gate }| {
+                assert_eq!(state(handle), State::Lost);
+                gate
+            });
+            other.join().unwrap();
+            drop(gates);
+            time.stop();
+            scene.stop(Shutdown::abort(WITHOUT_END));
+        });
+    }
 }
