@@ -154,6 +154,8 @@ impl State {
     }
 
     fn write_through(&mut self, socket: &OwnedFd) {
+        // What is gathered next comes after it, so that the journal's page begins elsewhere.
+        self.known = None;
         while !self.outbox.is_empty() {
             let Ok(sent) = self.outbox.write_with(|pieces| sys::send(socket, pieces, true)) else {
                 // The pool is gone, and who reads the socket will see it.

@@ -91,6 +91,19 @@ fn what_was_not_sent_is_in_the_journal_when_the_next_body_begins() {
 }
 
 #[test]
+fn what_follows_a_long_result_is_in_the_journal_as_well() {
+    let (link, mut pool) = link();
+    let long = done(1, 2 * journal::CAPACITY);
+    link.begin(1, false);
+    link.end(&long);
+    link.begin(2, false);
+    link.end(&done(2, 10));
+    link.begin(3, false);
+    let said = vec![long, done(2, 10), FromChild::Started { seq: 3 }];
+    assert_eq!(pool.hear(Header::LENGTH + 2 * journal::CAPACITY), (said, 3));
+}
+
+#[test]
 fn a_last_word_leaves_what_was_begun() {
     let (link, mut pool) = link();
     link.begin(3, true);
