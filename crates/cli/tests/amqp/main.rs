@@ -14,6 +14,7 @@ mod support;
 
 /// A terminal to run it on.
 #[path = "../it/screen.rs"]
+#[allow(dead_code, reason = "it is shared with the tests that need no broker")]
 mod screen;
 
 /// A broker with a queue, and workers before it.
