@@ -267,6 +267,18 @@ mod tests {
     }
 
     #[test]
+    fn values_of_every_size_follow_each_other_on_one_thread() {
+        for length in [1, KEPT - 1, 10 * KEPT, 3, KEPT + 1, KEPT, 2] {
+            let value = "x".repeat(length);
+            for codec in [Codec::MessagePack, Codec::Json] {
+                let payload = Payload::encode(codec, &value).unwrap();
+                assert!(payload.len() <= length + 5, "{length}: {payload:?}");
+                assert_eq!(payload.decode::<String>().unwrap(), value);
+            }
+        }
+    }
+
+    #[test]
     fn a_wrong_type_is_named_with_its_place() {
         let payload = Payload::new(Codec::Json, "[1, \"two\"]");
         let error = payload.decode::<(u32, u32)>().unwrap_err();
