@@ -1,20 +1,24 @@
 //! [`Cell`]: one task that was submitted here.
 
+mod earlier;
+mod joined;
+mod stop;
+
 use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll, ready},
-    time::{Duration, UNIX_EPOCH},
 };
 
 use outwork_core::{
-    Cancel, EventFilter, EventKind, EventStream, JobHandle, JoinCell, JoinSource, Outcome, Output,
-    Payload, Report, State, TaskError, TaskEvent, TaskId, TaskName, WaitKey, blocking::ExecutorId,
+    EventKind, JoinCell, Outcome, Report, State, TaskError, TaskEvent, TaskId, TaskName,
 };
 
+pub(super) use stop::StopReason;
+
+use self::{earlier::EarlierOutputs, stop::Stop};
 use super::{client::Client, instances::Instance};
 use crate::{
     lock::lock,
@@ -45,14 +49,10 @@ struct Inner {
     failures: u32,
     /// The start of the current attempt was told.
     start_told: bool,
-    stop: Option<StopReason>,
-    /// The harshest wish that was sent.
-    wish: Option<Running>,
-    stop_told: bool,
+    stop: Stop,
     has_place: bool,
     worker: Option<Arc<str>>,
-    /// What earlier attempts wrote.
-    outputs: Vec<Output>,
+    earlier: EarlierOutputs,
     instance: Option<Instance>,
     outcome: Option<Outcome>,
 }
@@ -70,13 +70,6 @@ enum Phase {
     Ended(State),
 }
 
-/// Why a task is asked to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum StopReason {
-    Cancel,
-    Shutdown,
-}
-
 impl Cell {
     pub(super) fn new(client: &Arc<Client>, new: NewCell) -> Arc<Self> {
         let NewCell { id, name, queue, submitted, failures, instance, promised } = new;
@@ -84,12 +77,10 @@ impl Cell {
             phase: if promised { Phase::Promised } else { Phase::Enrolling },
             failures,
             start_told: false,
-            stop: None,
-            wish: None,
-            stop_told: false,
+            stop: Stop::default(),
             has_place: true,
             worker: None,
-            outputs: Vec::new(),
+            earlier: EarlierOutputs::default(),
             instance,
             outcome: None,
         };
@@ -199,8 +190,8 @@ impl Cell {
                 self.started(&mut inner);
                 self.client.counts.retried();
                 self.emit(current, || EventKind::Retrying { error, delay });
-                inner.keep_output(output);
-                inner.failures = current;
+                let failures = std::mem::replace(&mut inner.failures, current);
+                inner.earlier.keep(output, failures);
                 inner.start_told = false;
                 inner.phase = Phase::Waiting;
             }
@@ -226,19 +217,13 @@ impl Cell {
         if matches!(inner.phase, Phase::Ended(_)) {
             return None;
         }
-        inner.stop.get_or_insert(reason);
-        let more = inner.wish.is_none_or(|before| before < wish);
-        if more {
-            inner.wish = Some(wish);
-        }
-        Some(more)
+        Some(inner.stop.wish(reason, wish))
     }
 
     /// A worker has the task and was asked to stop it.
     pub(super) fn stop_was_told(&self) {
         let mut inner = self.lock();
-        let asked = inner.wish >= Some(Running::Ask) && !matches!(inner.phase, Phase::Ended(_));
-        if asked && !std::mem::replace(&mut inner.stop_told, true) {
+        if !matches!(inner.phase, Phase::Ended(_)) && inner.stop.is_news() {
             self.emit(inner.failures + 1, || EventKind::CancelRequested);
         }
     }
@@ -273,11 +258,12 @@ impl Cell {
             }
             self.started(&mut inner);
         }
-        let outcome = inner.with_outputs(outcome);
+        let failures = inner.failures;
+        let outcome = inner.earlier.put_before(outcome, failures);
         let state = outcome.state();
         inner.phase = Phase::Ended(state);
         client.counts.ended(state);
-        client.count_stopped(inner.stop, &outcome);
+        client.count_stopped(inner.stop.reason(), &outcome);
         self.emit(outcome.attempts(), || EventKind::Finished {
             state,
             error: outcome.error().cloned(),
@@ -316,82 +302,6 @@ pub(super) struct NewCell {
     pub(super) instance: Option<Instance>,
     /// Its handle is out before it is accepted.
     pub(super) promised: bool,
-}
-
-impl Inner {
-    fn keep_output(&mut self, output: Option<Output>) {
-        if output.is_none() && self.outputs.is_empty() {
-            return;
-        }
-        self.outputs.resize_with(self.failures as usize, Output::default);
-        self.outputs.push(output.unwrap_or_default());
-    }
-
-    /// Puts what earlier attempts wrote before what the last one did.
-    fn with_outputs(&mut self, outcome: Outcome) -> Outcome {
-        if self.outputs.is_empty() {
-            return outcome;
-        }
-        let mut outputs = std::mem::take(&mut self.outputs);
-        if outcome.attempts() > self.failures {
-            outputs.resize_with(self.failures as usize, Output::default);
-            outputs.push(outcome.outputs().last().cloned().unwrap_or_default());
-        }
-        let report = Report {
-            attempts: outcome.attempts(),
-            timings: outcome.timings(),
-            worker: outcome.worker().map(Arc::from),
-            outputs,
-            notes: outcome.notes().to_vec(),
-        };
-        Outcome::new(outcome.into_result(), report)
-    }
-}
-
-impl JoinSource<Payload> for Cell {
-    fn poll_outcome(&self, cx: &mut Context<'_>, key: &mut WaitKey) -> Poll<Option<Outcome>> {
-        ready!(self.ended.poll_ended(cx, key));
-        let mut inner = self.lock();
-        let addressed = self.addressed.load(Ordering::Relaxed);
-        Poll::Ready(if addressed { inner.outcome.clone() } else { inner.outcome.take() })
-    }
-
-    fn poll_ended(&self, cx: &mut Context<'_>, key: &mut WaitKey) -> Poll<()> {
-        self.ended.poll_ended(cx, key)
-    }
-
-    fn forget(&self, key: &mut WaitKey) {
-        self.ended.forget(key);
-    }
-
-    fn task_id(&self) -> TaskId {
-        self.id
-    }
-
-    fn state(&self) -> State {
-        self.state_now()
-    }
-
-    fn cancel(self: Arc<Self>) -> Cancel {
-        Client::cancel_in_background(self)
-    }
-
-    fn events(&self) -> EventStream {
-        self.client.hub.subscribe(EventFilter::all().task(self.id))
-    }
-
-    fn job_handle(self: Arc<Self>) -> JobHandle {
-        self.set_addressed();
-        let since = Duration::from_millis(u64::try_from(self.submitted).unwrap_or_default());
-        JobHandle::new(self.id, self.client.name())
-            .with_name(self.name.clone())
-            .with_submitted_at(UNIX_EPOCH + since)
-            .with_detail("queue", self.queue.as_str())
-    }
-
-    fn executor(&self) -> ExecutorId {
-        self.client.id
-    }
 }
 
 impl fmt::Debug for Cell {

@@ -7,14 +7,20 @@ use std::{
 };
 
 use outwork_core::{
-    Cancel, EventFilter, EventKind, EventStream, JobHandle, JoinCell, JoinSource, LossReason,
-    Outcome, Payload, State, TaskError, TaskEvent, TaskId, WaitKey, WorkerLost,
-    blocking::ExecutorId,
+    AttachError, Cancel, EventFilter, EventKind, EventStream, JobHandle, JoinCell, JoinSource,
+    LossReason, Outcome, Payload, State, TaskError, TaskEvent, TaskHandle, TaskId, WaitKey,
+    WorkerLost, blocking::ExecutorId,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
-use super::{Client, JobNews, JobStatus, merge};
-use crate::{connection::ConnectError, lock::lock};
+use super::{
+    DETACHED, JobStatus, READING, closed, read::read_until_caught_up, status::merge, unreadable,
+};
+use crate::{
+    connection::ConnectError,
+    executor::{client::Client, remote::JobNews},
+    lock::lock,
+};
 
 /// A job that another process submitted, followed through the stream of the jobs.
 pub(super) struct AttachedJob {
@@ -94,6 +100,41 @@ impl AttachedJob {
         self.client.hub.emit(|| TaskEvent::now(self.job.id(), name, attempt, kind));
         // Nobody else completes it.
         let _ = self.ended.complete(Outcome::bare(Ok(())));
+    }
+}
+
+impl Client {
+    /// A handle of a job that another process submitted.
+    pub(in crate::executor) async fn attach_detached(
+        self: &Arc<Self>,
+        job: JobHandle,
+    ) -> Result<TaskHandle, AttachError> {
+        if job.detail(DETACHED).is_none() {
+            return Err(AttachError::NotFound(Box::new(job)));
+        }
+        let (tell, told) = oneshot::channel();
+        let (client, id) = (Arc::clone(self), job.id());
+        self.runtime.spawn(async move {
+            let attached = async {
+                let mut news = client.job_news(id).await?;
+                let mut status = None;
+                read_until_caught_up(&mut news, &mut status).await?;
+                Ok::<_, ConnectError>((news, status))
+            };
+            let attached = tokio::time::timeout(READING, attached).await;
+            // Who asked may have gone.
+            let _ = tell.send(attached.unwrap_or_else(|_| Err(unreadable("no answer in time"))));
+        });
+        match told.await.unwrap_or_else(|_| Err(closed())) {
+            Ok((_, None)) => Err(AttachError::NotFound(Box::new(job))),
+            Ok((news, Some(status))) => {
+                Ok(TaskHandle::new(AttachedJob::follow(self, job, status, news)))
+            }
+            Err(error) => {
+                let message = error.to_string();
+                Err(AttachError::Infrastructure { job: Box::new(job), message })
+            }
+        }
     }
 }
 
