@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     CancelSource, Cancelled, DispatchInfo, EncodeError, Metadata, OutputSink, StopLevel, TaskId,
-    TaskName, sync::thread_local,
+    TaskName, TraceContext, sync::thread_local,
 };
 
 thread_local! {
@@ -31,6 +31,8 @@ pub trait ContextHost: Send + Sync {
     fn attempt(&self) -> u32;
     /// The map of text that came with the task.
     fn metadata(&self) -> &Metadata;
+    /// The caller's place in a trace, if it handed one on.
+    fn trace(&self) -> Option<&TraceContext>;
     /// The wish that the body stops.
     fn cancel(&self) -> &Arc<CancelSource>;
     /// Where the standard output goes.
@@ -114,6 +116,13 @@ impl TaskContext {
     #[must_use]
     pub fn dispatch(&self) -> Option<DispatchInfo> {
         self.metadata().dispatch()
+    }
+
+    /// The caller's place in a trace, for calls that go on from here; `None` when it handed
+    /// none on. Every attempt sees the same.
+    #[must_use]
+    pub fn trace(&self) -> Option<&TraceContext> {
+        self.host.trace()
     }
 
     /// Whether the body is asked to stop: cancelled, out of time, or shutting down.

@@ -7,7 +7,7 @@ use super::{
     script::Script,
     support::{Held, Trial, attempts, checks, count, ms, must, must_be},
 };
-use crate::{RetryOn, RetryPolicy, State, TaskErrorKind, TaskOptions};
+use crate::{RetryOn, RetryPolicy, State, TaskErrorKind, TaskOptions, TraceContext};
 
 checks! { "retry":
     a_task_runs_as_often_as_its_policy_says:
@@ -19,6 +19,8 @@ checks! { "retry":
         "Without a retry policy a task is run once.",
     a_body_sees_the_number_of_its_attempt:
         "Each attempt sees its number, from 1.",
+    every_attempt_sees_the_callers_trace:
+        "The trace context that the caller hands on is seen by each attempt, and no other is.",
     a_panic_is_tried_again:
         "A panic is followed by another attempt like an error.",
     an_error_can_forbid_another_attempt:
@@ -81,6 +83,26 @@ fn a_body_sees_the_number_of_its_attempt(fixture: &dyn Fixture) -> Held {
             let options = TaskOptions::new().retry(attempts(3));
             let reply = trial.reply(body.task(script).with_options(options))?;
             must_be("the number of the attempt", reply, n.to_string())?;
+        }
+    }
+    trial.finish()
+}
+
+fn every_attempt_sees_the_callers_trace(fixture: &dyn Fixture) -> Held {
+    let trial = Trial::usual(fixture)?;
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let state = Some("congo=t61rcWkgMzE".to_owned());
+    let full = TraceContext { traceparent: parent.to_owned(), tracestate: state };
+    let short = TraceContext { tracestate: None, ..full.clone() };
+    for body in trial.bodies() {
+        for trace in [Some(full.clone()), Some(short.clone()), None] {
+            for n in [1, 2] {
+                let script = Script::new().fail_before(n, "not yet").reply_trace();
+                let mut options = TaskOptions::new().retry(attempts(2));
+                options.trace.clone_from(&trace);
+                let reply = trial.reply(body.task(script).with_options(options))?;
+                must_be("the trace", reply, format!("{:?}", trace.as_ref()))?;
+            }
         }
     }
     trial.finish()

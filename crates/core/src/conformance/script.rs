@@ -75,6 +75,8 @@ pub(super) enum Reply {
     Attempt,
     /// Everything in the metadata.
     Metadata,
+    /// The caller's place in a trace.
+    Trace,
 }
 
 /// The kinds of body that can follow a script.
@@ -220,6 +222,10 @@ impl Script {
 
     pub(super) fn reply_metadata(self) -> Self {
         self.then(Step::Reply(Reply::Metadata))
+    }
+
+    pub(super) fn reply_trace(self) -> Self {
+        self.then(Step::Reply(Reply::Trace))
     }
 
     /// Calls the executor that runs it.

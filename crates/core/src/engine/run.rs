@@ -9,8 +9,8 @@ use std::{
 use super::{AttemptKey, cell::Cell};
 use crate::{
     CancelSource, CapturePlace, Captured, Change, EventKind, Metadata, Output, OutputSink,
-    Progress, StopLevel, StreamTarget, TaskContext, TaskId, TaskName, blocking::block_on,
-    context::ContextHost,
+    Progress, StopLevel, StreamTarget, TaskContext, TaskId, TaskName, TraceContext,
+    blocking::block_on, context::ContextHost,
 };
 
 /// One attempt of a task.
@@ -182,6 +182,11 @@ macro_rules! context_host {
             fn metadata(&self) -> &Metadata {
                 let $this = self;
                 &$cell.task.metadata
+            }
+
+            fn trace(&self) -> Option<&TraceContext> {
+                let $this = self;
+                $cell.task.options().trace.as_ref()
             }
 
             fn cancel(&self) -> &Arc<CancelSource> {

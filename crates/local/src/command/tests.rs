@@ -30,7 +30,7 @@ use bytes::Bytes;
 use outwork_core::{
     CancelSource, CapturePlace, CommandReport, CommandSpec, ContextHost, Metadata, OsBytes,
     OutputSink, Progress, Rejection, StopLevel, StreamTarget, TaskContext, TaskError,
-    TaskErrorKind, TaskId, TaskName, engine::CommandRunner,
+    TaskErrorKind, TaskId, TaskName, TraceContext, engine::CommandRunner,
 };
 use rustix::{
     io::Errno,
@@ -95,6 +95,10 @@ impl ContextHost for Host {
 
     fn metadata(&self) -> &Metadata {
         &self.metadata
+    }
+
+    fn trace(&self) -> Option<&TraceContext> {
+        None
     }
 
     fn cancel(&self) -> &Arc<CancelSource> {

@@ -91,6 +91,7 @@ fn say(reply: Reply, ctx: &TaskContext) -> String {
     match reply {
         Reply::Text(text) => text,
         Reply::Attempt => ctx.attempt().to_string(),
+        Reply::Trace => format!("{:?}", ctx.trace()),
         Reply::Metadata => format!("{:?}", ctx.metadata().iter().collect::<Vec<_>>()),
     }
 }

@@ -10,6 +10,7 @@ use std::{
 use bytes::Bytes;
 use outwork_core::{
     CancelSource, ContextHost, Metadata, OutputSink, Progress, StopLevel, TaskId, TaskName,
+    TraceContext,
 };
 
 use super::{
@@ -106,6 +107,10 @@ impl ContextHost for Host {
     fn metadata(&self) -> &Metadata {
         static NONE: Metadata = Metadata::new();
         self.task.extras.as_ref().map_or(&NONE, |extras| &extras.metadata)
+    }
+
+    fn trace(&self) -> Option<&TraceContext> {
+        self.task.extras.as_ref().and_then(|extras| extras.trace.as_ref())
     }
 
     fn cancel(&self) -> &Arc<CancelSource> {

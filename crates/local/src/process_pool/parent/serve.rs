@@ -212,9 +212,11 @@ impl Pool {
 fn frame(attempt: &Attempt, place: u32, alone: bool) -> TaskFrame {
     let task = attempt.task();
     let options = task.options();
-    let metadata = task.metadata();
-    let has_extras = metadata.iter().next().is_some() || options.cache_dir.is_some();
-    let extras = || Extras { metadata: metadata.clone(), cache_dir: options.cache_dir.clone() };
+    let extras = Extras {
+        metadata: task.metadata().clone(),
+        cache_dir: options.cache_dir.clone(),
+        trace: options.trace.clone(),
+    };
     TaskFrame {
         seq: 0,
         task: place,
@@ -224,6 +226,6 @@ fn frame(attempt: &Attempt, place: u32, alone: bool) -> TaskFrame {
         tell_start: alone || options.time_limit.is_some(),
         capture_stdout: options.stdout.is_some(),
         capture_stderr: options.stderr.is_some(),
-        extras: has_extras.then(extras),
+        extras: (extras != Extras::default()).then_some(extras),
     }
 }

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use outwork_core::{Codec, Metadata, Payload, Progress, StopLevel, TaskError, TaskId};
+use outwork_core::{
+    Codec, Metadata, Payload, Progress, StopLevel, TaskError, TaskId, TraceContext,
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{Header, Hello, Kind, Outbox, Ready, WireError};
@@ -113,6 +115,8 @@ pub(in super::super) struct Extras {
     pub(in super::super) metadata: Metadata,
     #[serde(default)]
     pub(in super::super) cache_dir: Option<PathBuf>,
+    #[serde(default)]
+    pub(in super::super) trace: Option<TraceContext>,
 }
 
 /// An event of a child's `tracing`.

@@ -6,7 +6,9 @@ mod journal;
 mod ledger;
 
 use bytes::Bytes;
-use outwork_core::{Codec, Metadata, Payload, Progress, StopLevel, TaskError, TaskId};
+use outwork_core::{
+    Codec, Metadata, Payload, Progress, StopLevel, TaskError, TaskId, TraceContext,
+};
 use proptest::prelude::*;
 
 use super::{
@@ -38,9 +40,11 @@ fn payload() -> impl Strategy<Value = Payload> {
 }
 
 fn extras() -> impl Strategy<Value = Extras> {
-    (".{0,20}", ".{0,20}", any::<bool>()).prop_map(|(key, value, has_folder)| Extras {
-        metadata: Metadata::new().with(key, value),
-        cache_dir: has_folder.then(|| "/cache".into()),
+    let trace = proptest::option::of((".{0,20}", proptest::option::of(".{0,20}")));
+    (".{0,20}", ".{0,20}", any::<bool>(), trace).prop_map(|(key, value, has_folder, trace)| {
+        let trace = trace.map(|(traceparent, tracestate)| TraceContext { traceparent, tracestate });
+        let cache_dir = has_folder.then(|| "/cache".into());
+        Extras { metadata: Metadata::new().with(key, value), cache_dir, trace }
     })
 }
 
