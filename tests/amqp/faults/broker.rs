@@ -27,9 +27,9 @@ fn every_task_that_was_accepted_is_run_although_the_broker_is_killed() {
             handles
         });
         std::thread::sleep(Duration::from_millis(500));
-        broker.node().unwrap().kill().unwrap();
+        broker.kill().unwrap();
         std::thread::sleep(Duration::from_millis(300));
-        broker.node().unwrap().resume().unwrap();
+        broker.resume().unwrap();
         submitting.join().unwrap()
     });
     assert!(handles.len() > 200, "only {} were accepted", handles.len());

@@ -75,9 +75,9 @@ impl Fault {
                 broker.ctl(&["close_all_connections", "--vhost", vhost, "a test"]).unwrap();
             }
             Self::BrokerKilled => {
-                broker.node().unwrap().kill().unwrap();
+                broker.kill().unwrap();
                 line.let_go();
-                broker.node().unwrap().resume().unwrap();
+                broker.resume().unwrap();
             }
             Self::MemoryAlarm => {
                 broker.ctl(&["set_vm_memory_high_watermark", "0.00001"]).unwrap();

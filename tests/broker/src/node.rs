@@ -14,7 +14,10 @@ use std::{
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::ready::{free_port, wait_for};
+use crate::{
+    Tls,
+    ready::{free_port, wait_for},
+};
 
 /// A node with a folder, ports, a name and an `epmd` of its own.
 ///
@@ -31,6 +34,7 @@ pub struct Node {
 #[derive(Debug, Clone, Copy)]
 struct Ports {
     amqp: u16,
+    amqps: u16,
     dist: u16,
     epmd: u16,
 }
@@ -59,24 +63,27 @@ rm -rf "$2"
 
 impl Node {
     /// Starts a node and waits until it answers.
-    pub(crate) fn start(programs: &Path) -> Result<Self> {
+    pub(crate) fn start(programs: &Path, tls: Option<&Tls>) -> Result<Self> {
         // Another process may take a free port before the broker does: then another is tried.
-        let mut started = Self::start_once(programs);
+        let mut started = Self::start_once(programs, tls);
         for _ in 0..2 {
             if started.is_err() {
-                started = Self::start_once(programs);
+                started = Self::start_once(programs, tls);
             }
         }
         started
     }
 
-    fn start_once(programs: &Path) -> Result<Self> {
+    fn start_once(programs: &Path, tls: Option<&Tls>) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("outwork-rabbitmq-").tempdir()?.keep();
-        let ports = Ports { amqp: free_port()?, dist: free_port()?, epmd: free_port()? };
+        let ports = Ports {
+            amqp: free_port()?,
+            amqps: free_port()?,
+            dist: free_port()?,
+            epmd: free_port()?,
+        };
         fs::create_dir(folder.join("home"))?;
-        let listen = format!("listeners.tcp.1 = 127.0.0.1:{}\n", ports.amqp);
-        fs::write(folder.join("rabbitmq.conf"), listen + "disk_free_limit.absolute = 10MB\n")?;
-        fs::write(folder.join("enabled_plugins"), "[].\n")?;
+        configure(&folder, ports, tls)?;
         let mut shell = Command::new("sh");
         shell
             .args(["-c", KEEPER, "keeper"])
@@ -97,35 +104,38 @@ impl Node {
     }
 
     /// The port that it listens on, also after a restart.
-    #[must_use]
-    pub const fn port(&self) -> u16 {
+    pub(crate) const fn port(&self) -> u16 {
         self.ports.amqp
     }
 
+    /// Where all that it leaves is.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(crate) const fn tls_port(&self) -> u16 {
+        self.ports.amqps
+    }
+
     /// Kills it with no chance to say goodbye.
-    ///
-    /// What it has confirmed it has written, but which queues and streams there are it only
-    /// notes now and then: those that were made in the last moments before it was killed may
-    /// stay down for ever. These notes are written first, as if the queues were older.
-    pub fn kill(&self) -> Result<()> {
-        self.ctl(&["eval", "lists:foreach(fun dets:sync/1, dets:all())."])?;
+    pub(crate) fn kill(&self) -> Result<()> {
         let pid = self.pid()?;
         kill_process(pid, Signal::KILL)?;
         self.wait_gone(pid)
     }
 
     /// Stops its process without ending it, as a hung machine does.
-    pub fn freeze(&self) -> Result<()> {
+    pub(crate) fn freeze(&self) -> Result<()> {
         Ok(kill_process(self.pid()?, Signal::STOP)?)
     }
 
     /// Lets a frozen process go on.
-    pub fn thaw(&self) -> Result<()> {
+    pub(crate) fn thaw(&self) -> Result<()> {
         Ok(kill_process(self.pid()?, Signal::CONT)?)
     }
 
     /// Starts it again after it was killed, with what it had written to disk.
-    pub fn resume(&self) -> Result<()> {
+    pub(crate) fn resume(&self) -> Result<()> {
         match &mut self.lock().orders {
             Some(orders) => orders.write_all(b"start\n")?,
             None => bail!("the node is gone"),
@@ -145,7 +155,7 @@ impl Node {
     }
 
     /// Runs `rabbitmqctl`.
-    pub fn ctl(&self, args: &[&str]) -> Result<String> {
+    pub(crate) fn ctl(&self, args: &[&str]) -> Result<String> {
         let mut ctl = Command::new(self.programs.join("rabbitmqctl"));
         ctl.arg("-q").args(args).current_dir(&self.folder).stdin(Stdio::null());
         set_apart(&mut ctl, &self.folder, self.ports);
@@ -178,6 +188,20 @@ impl Node {
     fn lock(&self) -> MutexGuard<'_, Keeper> {
         self.keeper.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn configure(folder: &Path, ports: Ports, tls: Option<&Tls>) -> Result<()> {
+    let mut settings = format!("listeners.tcp.1 = 127.0.0.1:{}\n", ports.amqp);
+    settings += "disk_free_limit.absolute = 10MB\n";
+    if let Some(tls) = tls {
+        let listener = format!("1 = 127.0.0.1:{}", ports.amqps);
+        settings += &tls.settings(&listener, &folder.display().to_string());
+        for (file, text) in tls.files() {
+            fs::write(folder.join(file), text)?;
+        }
+    }
+    fs::write(folder.join("rabbitmq.conf"), settings)?;
+    Ok(fs::write(folder.join("enabled_plugins"), "[].\n")?)
 }
 
 /// Whether a process runs; one that only waits to be collected does not.

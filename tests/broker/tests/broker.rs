@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::{Read, Write},
     net::TcpStream,
     path::Path,
     process::{Command, Stdio},
@@ -21,6 +22,16 @@ fn until(what: &str, mut so: impl FnMut() -> bool) {
     }
 }
 
+/// Whether anything of a broker is there: its container, or its folder and processes in that.
+fn is_left(trace: &str) -> bool {
+    if Path::new(trace).is_absolute() {
+        return Path::new(trace).exists() || processes_in(trace) > 0;
+    }
+    let mut inspect = Command::new("docker");
+    inspect.args(["container", "inspect", trace]).stdout(Stdio::null()).stderr(Stdio::null());
+    inspect.status().unwrap().success()
+}
+
 /// Processes whose arguments or environment name the folder.
 fn processes_in(folder: &str) -> usize {
     let named = |pid: &Path, file| {
@@ -31,29 +42,44 @@ fn processes_in(folder: &str) -> usize {
     pids.filter(|pid| named(pid, "cmdline") || named(pid, "environ")).count()
 }
 
+/// Whether the broker says anything to a client.
+fn answers(broker: &Broker) -> bool {
+    let (host, port) = broker.address();
+    let Ok(mut stream) = TcpStream::connect((host.as_str(), port)) else { return false };
+    stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    stream.write_all(b"AMQP\0\0\x09\x01").is_ok() && stream.read_exact(&mut [0]).is_ok()
+}
+
 #[test]
-fn a_private_node_survives_its_death_and_leaves_nothing_behind() {
+fn a_private_broker_survives_its_death_and_leaves_nothing_behind() {
     let broker = Broker::private().unwrap();
+    let (space, trace) = (broker.space().unwrap(), broker.trace().unwrap());
     let address = broker.address();
-    let space = broker.space().unwrap();
-    let node = broker.node().unwrap();
-    node.kill().unwrap();
-    assert!(TcpStream::connect(&address).is_err());
-    node.resume().unwrap();
+    broker.kill().unwrap();
+    assert!(!answers(&broker));
+    broker.resume().unwrap();
+    assert!(answers(&broker));
+    assert_eq!(broker.address(), address);
     assert!(broker.ctl(&["list_vhosts", "name"]).unwrap().contains(space.vhost()));
-    let folder = format!("{node:?}").split('"').nth(3).unwrap().to_owned();
-    assert!(processes_in(&folder) > 0 && Path::new(&folder).exists());
+    assert!(is_left(&trace));
     drop(broker);
-    until("its processes are gone", || processes_in(&folder) == 0);
-    assert!(!Path::new(&folder).exists());
+    until("nothing is left of it", || !is_left(&trace));
+}
+
+#[test]
+fn a_frozen_broker_answers_nobody_until_it_is_thawed() {
+    let broker = Broker::private().unwrap();
+    broker.freeze().unwrap();
+    assert!(!answers(&broker));
+    broker.thaw().unwrap();
+    until("it answers again", || answers(&broker));
 }
 
 #[test]
 fn a_broker_is_gone_after_its_test_was_killed() {
     if let Some(report) = std::env::var_os(VICTIM) {
         let broker = Broker::private().unwrap();
-        let folder = format!("{:?}", broker.node().unwrap()).split('"').nth(3).unwrap().to_owned();
-        fs::write(&report, folder).unwrap();
+        fs::write(&report, broker.trace().unwrap()).unwrap();
         std::thread::sleep(Duration::from_secs(120));
         return;
     }
@@ -65,10 +91,10 @@ fn a_broker_is_gone_after_its_test_was_killed() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let folder = || fs::read_to_string(report.path()).unwrap();
-    until("the broker runs", || !folder().is_empty());
+    let trace = || fs::read_to_string(report.path()).unwrap();
+    until("the broker runs", || !trace().is_empty());
+    assert!(is_left(&trace()));
     victim.kill().unwrap();
     victim.wait().unwrap();
-    until("its processes are gone", || processes_in(&folder()) == 0);
-    until("its folder is gone", || !Path::new(&folder()).exists());
+    until("nothing is left of it", || !is_left(&trace()));
 }

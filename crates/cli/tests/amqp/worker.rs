@@ -86,12 +86,12 @@ fn a_worker_that_cannot_tell_the_broker_leaves_all_the_same_and_loses_nothing() 
     let farm = Farm::on(Arc::clone(&broker));
     let (worker, client) = busy(&farm, &["--drain-timeout", "1s"]);
     let programs = children(worker.pid());
-    broker.node().unwrap().kill().unwrap();
+    broker.kill().unwrap();
     let ran = drained(worker);
     assert_eq!(ran.code, 6, "{}", ran.stderr);
     assert!(ran.stderr.contains("cannot be told"), "{}", ran.stderr);
     assert!(are_gone(&programs), "{programs:?}");
-    broker.node().unwrap().resume().unwrap();
+    broker.resume().unwrap();
     let other = farm.worker(&["--allow-exec", "sleep"]);
     other.said("started");
     drop(client);
