@@ -16,3 +16,4 @@ mod faults;
 mod garbage;
 mod jobs;
 mod round_trip;
+mod telemetry;

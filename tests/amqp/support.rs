@@ -13,10 +13,14 @@ use lapin::{Connection, ConnectionProperties, options::QueueDeclareOptions, type
 use outwork_amqp::{
     AmqpExecutor, AmqpWorker, AmqpWorkerBuilder, ConnectOptions, QueueKind, QueueName,
 };
-use outwork_core::{BoxError, Executor, Registry, TaskDef, blocking::block_on};
+use outwork_core::{
+    BoxError, Executor, Registry, TaskContext, TaskDef, TraceContext, blocking::block_on,
+};
 use outwork_local::ThreadPool;
 use outwork_test_broker::{Broker, Space};
 use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+
+use crate::telemetry::Watcher;
 
 /// How long a test waits for what has to happen.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -24,14 +28,17 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub const ECHO: TaskDef<String, String> = TaskDef::new("test.echo");
 pub const SLEEP: TaskDef<u64, u64> = TaskDef::new("test.sleep");
 pub const FAIL: TaskDef<String, ()> = TaskDef::new("test.fail");
+/// Sleeps, and replies the trace that it sees.
+pub const TRACE: TaskDef<u64, Option<TraceContext>> = TaskDef::new("test.trace");
 
-/// Tells what happens on the standard error, as far as `RUST_LOG` asks for it.
+/// Writes down what is traced, and tells it on the standard error as far as `RUST_LOG` asks.
 pub fn log() {
-    let Ok(filter) = std::env::var("RUST_LOG") else { return };
-    let filter = filter.parse::<Targets>().unwrap();
-    let told = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(filter);
+    let told = std::env::var("RUST_LOG").ok().map(|filter| {
+        let filter = filter.parse::<Targets>().unwrap();
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(filter)
+    });
     // Another test may have done so.
-    let _ = tracing_subscriber::registry().with(told).try_init();
+    let _ = tracing_subscriber::registry().with(Watcher::layer()).with(told).try_init();
 }
 
 pub fn until(what: &str, so: impl FnMut() -> bool) {
@@ -49,20 +56,22 @@ pub fn until_within(patience: Duration, what: &str, mut so: impl FnMut() -> bool
 pub fn registry() -> Registry {
     let mut registry = Registry::new();
     registry.register(ECHO, |_, text| Ok::<_, BoxError>(text)).unwrap();
-    registry
-        .register(SLEEP, |ctx, ms| {
-            let end = Instant::now() + Duration::from_millis(ms);
-            while Instant::now() < end {
-                if ctx.cancel_requested() {
-                    return Err("asked to stop".into());
-                }
-                std::thread::sleep(Duration::from_millis(2));
-            }
-            Ok::<_, BoxError>(ms)
-        })
-        .unwrap();
+    registry.register(SLEEP, |ctx, ms| sleep(ctx, ms).map(|()| ms)).unwrap();
+    registry.register(TRACE, |ctx, ms| sleep(ctx, ms).map(|()| ctx.trace().cloned())).unwrap();
     registry.register(FAIL, |_, why| Err::<(), BoxError>(why.into())).unwrap();
     registry
+}
+
+/// Fails when it is asked to stop.
+fn sleep(ctx: &TaskContext, ms: u64) -> Result<(), BoxError> {
+    let end = Instant::now() + Duration::from_millis(ms);
+    while Instant::now() < end {
+        if ctx.cancel_requested() {
+            return Err("asked to stop".into());
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
 }
 
 /// A place on a broker with what a test starts there.

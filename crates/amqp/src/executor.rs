@@ -30,8 +30,10 @@ use outwork_core::{
     SubmitManyError, Task, TaskHandle, TaskId,
 };
 
+use tracing::Instrument;
+
 use self::client::Client;
-use crate::{connection::ConnectOptions, wire::Running};
+use crate::{connection::ConnectOptions, telemetry, wire::Running};
 
 /// Hands tasks to workers on other machines, through RabbitMQ.
 ///
@@ -65,10 +67,12 @@ impl AmqpExecutor {
 
 impl Executor for AmqpExecutor {
     fn submit(&self, task: Task) -> BoxFuture<'_, Result<TaskHandle, SubmitError>> {
-        Box::pin(self.client.submit(task))
+        let span = telemetry::submit(&task, &self.client.settings.queue);
+        Box::pin(self.client.submit(task).instrument(span))
     }
 
     fn try_submit(&self, task: Task) -> Result<TaskHandle, SubmitError> {
+        let _entered = telemetry::submit(&task, &self.client.settings.queue).entered();
         self.client.try_submit(task)
     }
 
@@ -77,7 +81,8 @@ impl Executor for AmqpExecutor {
         tasks: Vec<Task>,
         batch: Batch,
     ) -> BoxFuture<'_, Result<Vec<TaskHandle>, SubmitManyError>> {
-        Box::pin(self.client.submit_many(tasks, batch))
+        let span = telemetry::submit_many(&tasks);
+        Box::pin(self.client.submit_many(tasks, batch).instrument(span))
     }
 
     fn attach(&self, job: &JobHandle) -> BoxFuture<'_, Result<TaskHandle, AttachError>> {

@@ -6,6 +6,7 @@
 //! | run them, on any executor of this process | [`AmqpWorker`] |
 //! | submit here, and ask for the result there | [`AmqpExecutor::submit_detached`], [`AmqpExecutor::job`] |
 //! | join in with another language | the [contract] |
+//! | see what is going on | the [telemetry] |
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -47,6 +48,8 @@ pub mod contract {}
 mod executor;
 mod lock;
 mod publisher;
+#[doc = include_str!("telemetry.md")]
+pub mod telemetry;
 mod topology;
 mod wire;
 mod worker;

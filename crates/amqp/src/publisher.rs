@@ -15,7 +15,10 @@ pub(crate) use error::{PublishError, PublishErrorKind};
 pub(crate) use outgoing::Outgoing;
 
 use self::{outgoing::Job, pump::Pump};
-use crate::connection::{ConnectOptions, Link, Role, Runtime, supervise};
+use crate::{
+    connection::{ConnectOptions, Link, Role, Runtime, supervise},
+    telemetry,
+};
 
 /// How many messages may be on their way without a confirmation. Between 200 and 1000 the
 /// throughput no longer grows, and what the broker has to confirm at once does.
@@ -89,7 +92,7 @@ impl Publisher {
             }
             Err(async_channel::TrySendError::Closed(job)) => {
                 job.forget();
-                Err(PublishError::closed())
+                Err(counted(PublishError::closed()))
             }
         }
     }
@@ -101,7 +104,7 @@ impl Publisher {
     ) -> Result<Job, PublishError> {
         let size = outgoing.body.len();
         if size > self.max_payload {
-            return Err(PublishError::too_large(size, self.max_payload));
+            return Err(counted(PublishError::too_large(size, self.max_payload)));
         }
         Ok(Job::new(outgoing, Box::new(done)))
     }
@@ -110,4 +113,10 @@ impl Publisher {
     pub(crate) fn close(&self) {
         self.jobs.close();
     }
+}
+
+/// Counts a message that no connection was ever to get.
+fn counted(error: PublishError) -> PublishError {
+    telemetry::told(Err(error.kind()));
+    error
 }

@@ -19,6 +19,8 @@ mod watch;
 use std::{fmt, sync::Arc, time::Duration};
 
 pub use builder::AmqpWorkerBuilder;
+#[cfg(test)]
+pub(crate) use dead::WORDS as REASONS;
 pub use drain::DrainReport;
 pub use status::WorkerStatus;
 

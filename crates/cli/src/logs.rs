@@ -1,4 +1,6 @@
 //! What the libraries have to say, for the person at the command.
+//!
+//! Lines are made of events only: what the spans around them would add stands in them already.
 
 use std::{
     env,
@@ -9,7 +11,7 @@ use std::{
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
     Layer, Registry,
-    filter::{LevelFilter, Targets},
+    filter::{LevelFilter, Targets, filter_fn},
     fmt,
     layer::SubscriberExt,
     util::SubscriberInitExt,
@@ -21,6 +23,7 @@ use crate::failure::tell;
 pub(crate) fn of_a_client() {
     let format = fmt::format().without_time().with_target(false).with_level(false);
     let layer = fmt::layer().event_format(format).with_ansi(false).with_writer(|| Talk);
+    let layer = layer.with_filter(filter_fn(|what| what.is_event()));
     // Whoever has set a subscriber of their own keeps it.
     let wanted = filter(LevelFilter::WARN).with_target(CONNECTION, LevelFilter::INFO);
     let _ = tracing_subscriber::registry().with(layer).with(wanted).try_init();
@@ -39,6 +42,7 @@ pub(crate) fn of_a_worker(json: bool) -> WorkerGuard {
         true => lines.json().flatten_event(true).with_current_span(false).boxed(),
         false => lines.with_ansi(false).boxed(),
     };
+    let layer = layer.with_filter(filter_fn(|what| what.is_event()));
     // Whoever has set a subscriber of their own keeps it.
     let _ = tracing_subscriber::registry().with(layer).with(filter(LevelFilter::INFO)).try_init();
     guard

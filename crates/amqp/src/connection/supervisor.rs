@@ -11,6 +11,7 @@ use lapin::{Connection, Event};
 use tokio::sync::watch;
 
 use super::{ConnectOptions, open};
+use crate::telemetry;
 
 /// How long a connection that worked for so long counts as good: the next pause is short again.
 const GOOD: Duration = Duration::from_secs(10);
@@ -181,6 +182,7 @@ async fn connect_again(options: &ConnectOptions, role: Role, failures: u32) -> O
     tokio::time::sleep(pause).await;
     match open(options, role.as_str()).await {
         Ok(connection) => {
+            telemetry::reconnected(role);
             tracing::info!(role = role.as_str(), "connected again");
             Some(connection)
         }

@@ -22,6 +22,7 @@ use self::{earlier::EarlierOutputs, stop::Stop};
 use super::{client::Client, instances::Instance};
 use crate::{
     lock::lock,
+    telemetry,
     topology::QueueName,
     wire::{Millis, RemoteEvent, Running},
 };
@@ -248,7 +249,7 @@ impl Cell {
         let mut inner = self.lock();
         if matches!(inner.phase, Phase::Ended(_)) {
             drop(inner);
-            client.counts.late();
+            client.note_late();
             return false;
         }
         if outcome.attempts() > inner.failures {
@@ -263,6 +264,7 @@ impl Cell {
         let state = outcome.state();
         inner.phase = Phase::Ended(state);
         client.counts.ended(state);
+        telemetry::client_ended(state);
         client.count_stopped(inner.stop.reason(), &outcome);
         self.emit(outcome.attempts(), || EventKind::Finished {
             state,

@@ -22,6 +22,7 @@ use crate::{
     connection::{ConnectOptions, Link, Runtime},
     lock::lock,
     publisher::Publisher,
+    telemetry,
     topology::QueueName,
     wire::{CancelAck, Pong, Sender},
 };
@@ -120,6 +121,12 @@ impl Client {
         let heard = lock(&self.heard);
         let lately = heard.iter().filter(|((of, _), at)| of == queue && at.elapsed() < HEARD);
         lately.map(|((_, instance), _)| instance.clone()).collect()
+    }
+
+    /// A result came that nobody waits for any more.
+    pub(super) fn note_late(&self) {
+        self.counts.late();
+        telemetry::late_result();
     }
 
     pub(super) async fn attach(

@@ -9,12 +9,16 @@ mod write;
 use std::{sync::Arc, time::Duration};
 
 use outwork_core::{Cancel, JobHandle, SubmitError, Task, TaskId};
+use tracing::Instrument;
 
 pub(super) use follow::follow_jobs;
 pub use status::JobStatus;
 
 use super::AmqpExecutor;
-use crate::connection::{ConnectError, ConnectErrorKind};
+use crate::{
+    connection::{ConnectError, ConnectErrorKind},
+    telemetry,
+};
 
 /// What says in a job handle that the job outlives the process that submitted it.
 const DETACHED: &str = "detached";
@@ -38,9 +42,9 @@ impl AmqpExecutor {
     /// Dropping the future: the job may or may not have been submitted.
     pub async fn submit_detached(&self, task: Task) -> Result<JobHandle, SubmitError> {
         let client = Arc::clone(&self.client);
-        let checked = client.checked(&task, None, true);
-        let result = match checked {
-            Ok(checked) => client.send_detached(&task, checked).await,
+        let span = telemetry::submit(&task, &client.settings.queue);
+        let result = match client.checked(&task, None, true) {
+            Ok(checked) => client.send_detached(&task, checked).instrument(span).await,
             Err(refusal) => Err(refusal),
         };
         result.map_err(|refusal| refusal.with_task(task))

@@ -191,7 +191,7 @@ impl Client {
                         cell.accept();
                         cell.conclude(result.outcome);
                     }
-                    None => self.counts.late(),
+                    None => self.note_late(),
                 }
             }
             Kind::Event => {

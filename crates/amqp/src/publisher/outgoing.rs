@@ -6,6 +6,7 @@ use bytes::Bytes;
 use lapin::{BasicProperties, types::ShortString};
 
 use super::PublishError;
+use crate::telemetry;
 
 /// A message with its address.
 #[derive(Debug, Clone)]
@@ -35,7 +36,12 @@ impl Job {
     }
 
     pub(super) fn tell(mut self, result: Result<(), PublishError>) {
+        self.end(result);
+    }
+
+    fn end(&mut self, result: Result<(), PublishError>) {
         if let Some(done) = self.done.take() {
+            telemetry::told(result.as_ref().copied().map_err(PublishError::kind));
             done(result);
         }
     }
@@ -60,9 +66,8 @@ impl Job {
 
 impl Drop for Job {
     fn drop(&mut self) {
-        if let Some(done) = self.done.take() {
-            done(Err(if self.sent { PublishError::unconfirmed() } else { PublishError::closed() }));
-        }
+        let why = if self.sent { PublishError::unconfirmed() } else { PublishError::closed() };
+        self.end(Err(why));
     }
 }
 

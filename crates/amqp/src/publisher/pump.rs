@@ -23,7 +23,10 @@ use super::{
     outgoing::{Job, Outgoing},
     window::Window,
 };
-use crate::connection::{ConnectOptions, End, Epoch, Link, Session, in_time, open_channel};
+use crate::{
+    connection::{ConnectOptions, End, Epoch, Link, Session, in_time, open_channel},
+    telemetry,
+};
 
 /// How often it is looked whether something has waited for too long.
 const TICK: Duration = Duration::from_millis(250);
@@ -136,6 +139,7 @@ impl Pump {
                 Next::Job(Some(job)) => {
                     let outgoing = job.outgoing.clone();
                     let place = self.window.add(job);
+                    telemetry::published();
                     sent.push(publish(channel.clone(), place, outgoing));
                 }
                 Next::Answers(answers) => {

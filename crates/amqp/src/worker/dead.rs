@@ -20,28 +20,38 @@ pub(super) struct Reason {
     error: String,
 }
 
+/// Every word that there is for a reason.
+pub(crate) const WORDS: [&str; 5] =
+    [UNDECODABLE, UNKNOWN_TASK, REFUSED_PROGRAM, INVALID, CRASHED_WORKER];
+
+const UNDECODABLE: &str = "undecodable";
+const UNKNOWN_TASK: &str = "unknown-task";
+const REFUSED_PROGRAM: &str = "refused-program";
+const INVALID: &str = "invalid";
+const CRASHED_WORKER: &str = "crashed-worker";
+
 /// How much of an error fits into a header.
 const LONGEST_ERROR: usize = 4096;
 
 impl Reason {
     pub(super) fn undecodable(error: &dyn std::fmt::Display) -> Self {
-        Self { word: "undecodable", error: error.to_string() }
+        Self { word: UNDECODABLE, error: error.to_string() }
     }
 
     /// Its workers were lost too often.
     pub(super) fn crashed_worker(outcome: &Outcome) -> Option<Self> {
         let error = outcome.error()?.to_string();
-        Some(Self { word: "crashed-worker", error })
+        Some(Self { word: CRASHED_WORKER, error })
     }
 
     /// Why a task that has ended so belongs to the dead letters, if it does.
     pub(super) fn of(outcome: &Outcome) -> Option<Self> {
         let error = outcome.error()?;
         let word = match error.kind() {
-            TaskErrorKind::Undecodable => "undecodable",
-            TaskErrorKind::Rejected(Rejection::UnknownTask) => "unknown-task",
-            TaskErrorKind::Rejected(Rejection::ProgramNotAllowed { .. }) => "refused-program",
-            TaskErrorKind::Rejected(Rejection::InvalidMessage) => "invalid",
+            TaskErrorKind::Undecodable => UNDECODABLE,
+            TaskErrorKind::Rejected(Rejection::UnknownTask) => UNKNOWN_TASK,
+            TaskErrorKind::Rejected(Rejection::ProgramNotAllowed { .. }) => REFUSED_PROGRAM,
+            TaskErrorKind::Rejected(Rejection::InvalidMessage) => INVALID,
             _ => return None,
         };
         Some(Self { word, error: error.to_string() })
@@ -139,6 +149,7 @@ async fn publish(desk: &Desk, queue: &QueueName, letter: Letter, reason: &Reason
     let buried = desk.insist(outgoing).await.is_ok();
     if buried {
         count(&desk.counters.dead);
+        desk.told.of(queue).dead(reason.word);
     }
     buried
 }

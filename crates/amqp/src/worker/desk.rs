@@ -14,6 +14,7 @@ use outwork_core::{Executor, Task, TaskError, TaskId};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::{
+    dead,
     hand::{Hand, Held, Token, Wish},
     pace::Pace,
     settled::{Key, Settled},
@@ -23,6 +24,7 @@ use crate::{
     connection::ConnectOptions,
     lock::lock,
     publisher::{Outgoing, PublishError, PublishErrorKind, Publisher},
+    telemetry::ByQueue,
     topology::QueueName,
     wire::{Envelope, Running, Sender, Tombstone},
 };
@@ -40,6 +42,7 @@ pub(super) struct Desk {
     pub(super) queues: Vec<QueueName>,
     pub(super) pace: Pace,
     pub(super) counters: Counters,
+    pub(super) told: ByQueue,
     pub(super) settled: Mutex<Settled>,
     pub(super) tombstones: Mutex<Tombstones>,
     hands: Mutex<HashMap<Key, Arc<Hand>>>,
@@ -91,6 +94,7 @@ pub(super) struct Setup {
 impl Desk {
     pub(super) fn new(setup: Setup, sync: mpsc::UnboundedSender<oneshot::Sender<()>>) -> Arc<Self> {
         let Setup { options, executor, gate, publisher, sender, queues, pace } = setup;
+        let told = ByQueue::new(&queues, &dead::WORDS);
         Arc::new(Self {
             options,
             executor,
@@ -100,6 +104,7 @@ impl Desk {
             queues,
             pace,
             counters: Counters::default(),
+            told,
             settled: Mutex::default(),
             tombstones: Mutex::default(),
             hands: Mutex::default(),

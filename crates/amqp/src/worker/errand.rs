@@ -6,13 +6,14 @@ use outwork_core::{
     Outcome, Rejection, Report, State, SubmitError, SubmitErrorKind, TaskError, TaskErrorKind,
     WorkerLost,
 };
+use tracing::Instrument;
 
 use super::{
     desk::Desk,
     hand::{Hand, Wish},
     settle::settle,
 };
-use crate::{lock::lock, topology::DELIVERY_LIMIT, wire::now};
+use crate::{lock::lock, telemetry, topology::DELIVERY_LIMIT, wire::now};
 
 /// How an attempt ended, as far as this worker is concerned.
 #[derive(Debug)]
@@ -29,8 +30,12 @@ const ID_IN_USE: Duration = Duration::from_millis(100);
 
 /// Sees to one task: runs it when its time has come, and deals with how it ended.
 pub(super) async fn run(desk: &Arc<Desk>, hand: &Arc<Hand>) {
-    let ending = attempt(desk, hand).await;
-    settle(desk, hand, ending).await;
+    let span = telemetry::attempt(&hand.envelope);
+    let seen_to = async {
+        let ending = attempt(desk, hand).await;
+        settle(desk, hand, ending).await;
+    };
+    seen_to.instrument(span).await;
 }
 
 /// Gives up a task that has come back from lost workers as often as the broker brings it. The
@@ -41,7 +46,8 @@ pub(super) async fn give_up(desk: &Arc<Desk>, hand: &Arc<Hand>) {
     );
     let error = TaskError::lost(WorkerLost::default(), message);
     let report = Report { attempts: hand.envelope.failures, ..Report::default() };
-    settle(desk, hand, Ending::GivenUp(Outcome::new(Err(error), report))).await;
+    let ending = Ending::GivenUp(Outcome::new(Err(error), report));
+    settle(desk, hand, ending).instrument(telemetry::attempt(&hand.envelope)).await;
 }
 
 async fn attempt(desk: &Arc<Desk>, hand: &Arc<Hand>) -> Ending {

@@ -158,6 +158,7 @@ impl Fetcher {
 
     /// Takes a message into hand. Whatever it is, somebody sees to its end from here on.
     fn take(&self, delivery: Delivery) {
+        self.desk.told.of(&self.queue).delivered();
         let Delivery { delivery_tag, properties, data, .. } = delivery;
         let (channel, epoch) = (self.channel.clone(), self.epoch);
         let token = Token { channel, epoch, tag: delivery_tag };
@@ -189,6 +190,7 @@ impl Fetcher {
         match desk.take(hand) {
             Taken::Copy(tokens) => {
                 count(&desk.counters.copies);
+                desk.told.of(&self.queue).copy();
                 tokio::spawn(async move {
                     for token in tokens {
                         token.acknowledge().await;

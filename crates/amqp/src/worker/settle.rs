@@ -13,6 +13,7 @@ use super::{
 use crate::{
     lock::lock,
     publisher::{Outgoing, PublishErrorKind},
+    telemetry::{self, End},
     topology::Rung,
     wire::{Envelope, JobRecord, Millis, RemoteEvent, encode_result, now, output_len},
 };
@@ -100,6 +101,7 @@ async fn retry(
     let sent = desk.insist(task_message(desk, &next, hand, delay)).await.is_ok();
     if sent {
         count(&desk.counters.retried);
+        desk.told.of(&next.queue).settled(End::Retried);
         lock(&desk.settled).add(hand.key());
         let last = outcome.error().cloned();
         sent_too_late_to_cancel(desk, hand, outcome.attempts(), last).await;
@@ -140,6 +142,7 @@ async fn publish_again(desk: &Desk, hand: &Hand) -> bool {
     if sent {
         tracing::info!(task_id = %hand.envelope.id, task_name = %hand.envelope.name, "given back");
         count(&desk.counters.given_back);
+        desk.told.of(&hand.envelope.queue).settled(End::GivenBack);
         if hand.started().is_some() {
             count(&desk.counters.interrupted);
         }
@@ -196,6 +199,7 @@ async fn finish(desk: &Desk, hand: &Hand, outcome: Outcome, dead: Option<Reason>
         return false;
     }
     count(&desk.counters.done);
+    desk.told.of(&envelope.queue).settled(End::Ended(outcome.state()));
     lock(&desk.settled).add(hand.key());
     true
 }
@@ -222,6 +226,7 @@ async fn send_result(desk: &Desk, envelope: &Envelope, outcome: &Outcome) -> boo
             Ok(()) => return true,
             Err(error) if error.kind() == PublishErrorKind::Returned => {
                 count(&desk.counters.dropped_results);
+                telemetry::result_dropped();
                 tracing::warn!(task_id = %envelope.id, "a result was dropped: its client is gone");
                 return true;
             }
