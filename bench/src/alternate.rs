@@ -14,11 +14,14 @@ pub(crate) struct Series {
     pub(crate) samples: Vec<f64>,
     /// Why the side stopped giving samples.
     pub(crate) error: Option<String>,
+    /// What has to be known beside the figure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) note: Option<&'static str>,
 }
 
 impl Series {
     fn new(side: &Side) -> Self {
-        Self { label: side.label, samples: Vec::new(), error: None }
+        Self { label: side.label, samples: Vec::new(), error: None, note: side.note }
     }
 
     /// Takes one sample, unless the side has failed before.

@@ -18,6 +18,8 @@ pub(crate) enum Command {
     Local(LocalArgs),
     /// Rows of the process pool.
     Process(ProcessArgs),
+    /// Rows of RabbitMQ.
+    Amqp(AmqpArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -36,6 +38,20 @@ pub(crate) struct ProcessArgs {
     pub(crate) run: RunArgs,
 
     /// The interpreter of the Python rows, with pebble installed for its row.
+    #[arg(long, value_name = "PROGRAM", default_value = "python3")]
+    pub(crate) python: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct AmqpArgs {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+
+    /// A broker to measure on, where queues whose names begin with `outwork-bench` are left behind; without it, a private node of the installed `rabbitmq-server` is started.
+    #[arg(long, value_name = "URL", env = "OUTWORK_TEST_AMQP_URL", hide_env_values = true)]
+    pub(crate) url: Option<String>,
+
+    /// The interpreter of the Python rows; what they need is installed into a folder beside this program.
     #[arg(long, value_name = "PROGRAM", default_value = "python3")]
     pub(crate) python: PathBuf,
 }

@@ -26,6 +26,20 @@ pub(crate) fn p50(calls: usize, mut call: impl FnMut()) -> f64 {
     median(&times).unwrap_or_default()
 }
 
+/// The same with calls that are futures.
+pub(crate) async fn p50_async(calls: usize, mut call: impl AsyncFnMut()) -> f64 {
+    for _ in 0..calls / 10 {
+        call().await;
+    }
+    let mut times = Vec::with_capacity(calls);
+    for _ in 0..calls {
+        let start = Instant::now();
+        call().await;
+        times.push(start.elapsed().as_nanos() as f64);
+    }
+    median(&times).unwrap_or_default()
+}
+
 fn warm_up(calls: usize, call: &mut impl FnMut()) {
     for _ in 0..calls / 10 {
         call();

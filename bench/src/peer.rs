@@ -1,6 +1,7 @@
 //! What others offer for the same work; nothing here knows Outwork.
 
 pub(crate) mod bare_spawn;
+pub(crate) mod lapin;
 pub(crate) mod local_pool;
 pub(crate) mod parallel;
 pub(crate) mod ping_pong;

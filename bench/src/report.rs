@@ -21,6 +21,9 @@ pub(crate) struct Report {
     pub(crate) ratio: Option<f64>,
     pub(crate) goal: Option<Goal>,
     pub(crate) verdict: Verdict,
+    /// What it was measured on, where that is more than this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) on: Option<String>,
 }
 
 /// Whether the goal was reached.
@@ -51,7 +54,14 @@ impl Report {
             ratio,
             goal: row.goal,
             verdict,
+            on: None,
         }
+    }
+
+    /// What has to be known beside the figures, one line each.
+    pub(crate) fn notes(&self) -> impl Iterator<Item = String> {
+        let sides = [Some(&self.ours), self.peer.as_ref()].into_iter().flatten();
+        sides.filter_map(|side| Some(format!("{}: {}", side.label, side.note?)))
     }
 
     /// Why a side could not be measured, one line each.

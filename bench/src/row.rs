@@ -33,6 +33,8 @@ pub(crate) struct Side {
     pub(crate) label: &'static str,
     /// Takes one sample: sets up outside the clock, measures, and tears down, so that nothing of this side runs while the other is measured.
     pub(crate) measure: Rc<dyn Fn() -> anyhow::Result<f64>>,
+    /// What has to be known beside the figure, such as what this side does not promise.
+    pub(crate) note: Option<&'static str>,
 }
 
 impl Side {
@@ -40,7 +42,11 @@ impl Side {
         label: &'static str,
         measure: impl Fn() -> anyhow::Result<f64> + 'static,
     ) -> Self {
-        Self { label, measure: Rc::new(measure) }
+        Self { label, measure: Rc::new(measure), note: None }
+    }
+
+    pub(crate) fn note(self, note: &'static str) -> Self {
+        Self { note: Some(note), ..self }
     }
 }
 

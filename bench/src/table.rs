@@ -1,6 +1,6 @@
 //! Measured rows as text for a person.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use crate::{
     output::plain,
@@ -10,15 +10,17 @@ use crate::{
 
 const HEAD: [&str; 8] = ["work", "unit", "ours", "peer", "ratio", "goal", "ok", "measured against"];
 
-/// Lays the reports out as a table, followed by one line for every side that could not be measured.
-pub(crate) fn render(reports: &[Report]) -> String {
+/// Lays the reports out as a table, followed by one line for every side that could not be measured, and by what has to be known beside the figures.
+///
+/// `on` is what they were measured on, and stands above.
+pub(crate) fn render(reports: &[Report], on: Option<&str>) -> String {
     let lines: Vec<_> =
         std::iter::once(HEAD.map(str::to_owned)).chain(reports.iter().map(cells)).collect();
     let widths: [usize; 8] = std::array::from_fn(|column| {
         lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0)
     });
 
-    let mut table = String::new();
+    let mut table = on.map_or_else(String::new, |on| format!("{on}\n\n"));
     for line in &lines {
         let padded: Vec<_> =
             line.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
@@ -26,6 +28,10 @@ pub(crate) fn render(reports: &[Report]) -> String {
     }
     for error in reports.iter().flat_map(Report::errors) {
         writeln!(table, "! {error}").expect("a string takes every write");
+    }
+    let notes: BTreeSet<_> = reports.iter().flat_map(Report::notes).collect();
+    for note in notes {
+        writeln!(table, "* {note}").expect("a string takes every write");
     }
     table
 }
@@ -63,7 +69,7 @@ mod tests {
     };
 
     fn series(label: &'static str, samples: &[f64], error: Option<&str>) -> Series {
-        Series { label, samples: samples.to_vec(), error: error.map(str::to_owned) }
+        Series { label, samples: samples.to_vec(), error: error.map(str::to_owned), note: None }
     }
 
     fn row(name: &'static str, goal: Goal) -> Row {
@@ -85,18 +91,23 @@ mod tests {
                 Some(series("rayon", &[240.0, 200.0, 220.0], None)),
             ),
         );
-        let missing = Report::new(
+        let mut missing = Report::new(
             &row("exec beside parallel", Goal::RatioAtLeast(5.0)),
             (series("outwork", &[1500.0], None), Some(series("parallel", &[], Some("install it")))),
         );
 
+        missing.ours.note = Some("is ours");
+
         assert_eq!(
-            render(&[measured, missing]),
+            render(&[measured, missing], Some("on this machine")),
             "\
+on this machine
+
 work                  unit     ours  peer  ratio  goal   ok   measured against
 spawn                 ns/task  120   220   0.50   ≤ 1 ×  yes  rayon
 exec beside parallel  ns/task  1500  -     -      ≥ 5 ×  -    parallel
 ! exec beside parallel: parallel: install it
+* outwork: is ours
 "
         );
     }

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::{StreamExt, stream::FuturesUnordered};
+
 /// How many tasks a throughput row keeps in flight.
 pub(crate) const IN_FLIGHT: usize = 1024;
 
@@ -76,6 +78,37 @@ async fn slide_async<H: Future>(
     }
     for handle in window {
         check(handle.await);
+    }
+    start.elapsed()
+}
+
+/// The same with calls that move only while they are polled, and that end in any order.
+pub(crate) async fn drive_calls<C: Future>(
+    load: Load,
+    mut call: impl FnMut() -> C,
+    mut check: impl FnMut(C::Output),
+) -> f64 {
+    keep_full(load.warm_up(), &mut call, &mut check).await;
+    load.per_task(keep_full(load, &mut call, &mut check).await)
+}
+
+async fn keep_full<C: Future>(
+    load: Load,
+    call: &mut impl FnMut() -> C,
+    check: &mut impl FnMut(C::Output),
+) -> Duration {
+    let mut window = FuturesUnordered::new();
+    let start = Instant::now();
+    for _ in 0..load.tasks {
+        if window.len() == load.in_flight
+            && let Some(ended) = window.next().await
+        {
+            check(ended);
+        }
+        window.push(call());
+    }
+    while let Some(ended) = window.next().await {
+        check(ended);
     }
     start.elapsed()
 }

@@ -12,15 +12,18 @@ pub(super) enum Role {
     Exit,
     /// Writes back what it reads from the socket that is its standard input.
     Echo,
+    /// Works for the program on bare lapin.
+    LapinWorker,
 }
 
 impl Role {
-    const ALL: [Self; 2] = [Self::Exit, Self::Echo];
+    const ALL: [Self; 3] = [Self::Exit, Self::Echo, Self::LapinWorker];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Exit => "exit",
             Self::Echo => "echo",
+            Self::LapinWorker => "lapin-worker",
         }
     }
 
@@ -37,10 +40,11 @@ impl Role {
 }
 
 /// Plays the part that this process was started for; `false` when there is none.
-pub(crate) fn play() -> io::Result<bool> {
+pub(crate) fn play() -> anyhow::Result<bool> {
     let Some(name) = env::var_os(VARIABLE) else { return Ok(false) };
     match Role::ALL.into_iter().find(|role| name == role.name()) {
         Some(Role::Echo) => super::ping_pong::echo()?,
+        Some(Role::LapinWorker) => super::lapin::work()?,
         Some(Role::Exit) | None => {}
     }
     Ok(true)

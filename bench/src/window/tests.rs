@@ -50,3 +50,16 @@ fn the_async_window_does_the_same() {
 
     assert_eq!(seen.into_inner(), EXPECTED);
 }
+
+#[test]
+fn calls_are_polled_as_they_end() {
+    let seen = RefCell::new(Seen::default());
+
+    block_on(drive_calls(
+        LOAD,
+        || ready(seen.borrow_mut().start()),
+        |_| seen.borrow_mut().finished += 1,
+    ));
+
+    assert_eq!(seen.into_inner(), EXPECTED);
+}
