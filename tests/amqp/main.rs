@@ -15,5 +15,6 @@ mod drain;
 mod faults;
 mod garbage;
 mod jobs;
+mod options;
 mod round_trip;
 mod telemetry;

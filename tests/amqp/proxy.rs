@@ -8,7 +8,7 @@ mod moment;
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc,
     },
     thread,
@@ -34,6 +34,8 @@ struct Shared {
     lines: Lines,
     /// Nobody new is let in.
     closed: AtomicBool,
+    /// How many came all the same.
+    turned_away: AtomicUsize,
     watch: Mutex<Option<Watch>>,
 }
 
@@ -82,6 +84,11 @@ impl Proxy {
         self.shared.closed.store(false, Ordering::SeqCst);
     }
 
+    /// How many have come to a closed door.
+    pub fn turned_away(&self) -> usize {
+        self.shared.turned_away.load(Ordering::SeqCst)
+    }
+
     /// All connections that are there now.
     pub fn lines(&self) -> Vec<Line> {
         self.shared.lines.all()
@@ -113,6 +120,7 @@ async fn accept(listener: TcpListener, broker: (String, u16), shared: Arc<Shared
     loop {
         let (peer, _) = listener.accept().await.unwrap();
         if shared.closed.load(Ordering::SeqCst) {
+            shared.turned_away.fetch_add(1, Ordering::SeqCst);
             continue;
         }
         let (broker, shared) = (broker.clone(), Arc::clone(&shared));

@@ -27,6 +27,8 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 
 pub const ECHO: TaskDef<String, String> = TaskDef::new("test.echo");
 pub const SLEEP: TaskDef<u64, u64> = TaskDef::new("test.sleep");
+/// The same, whoever asks it to stop.
+pub const STUBBORN: TaskDef<u64, ()> = TaskDef::new("test.stubborn");
 pub const FAIL: TaskDef<String, ()> = TaskDef::new("test.fail");
 /// Sleeps, and replies the trace that it sees.
 pub const TRACE: TaskDef<u64, Option<TraceContext>> = TaskDef::new("test.trace");
@@ -57,6 +59,11 @@ pub fn registry() -> Registry {
     let mut registry = Registry::new();
     registry.register(ECHO, |_, text| Ok::<_, BoxError>(text)).unwrap();
     registry.register(SLEEP, |ctx, ms| sleep(ctx, ms).map(|()| ms)).unwrap();
+    let stubborn = |_: &TaskContext, ms| {
+        std::thread::sleep(Duration::from_millis(ms));
+        Ok::<_, BoxError>(())
+    };
+    registry.register(STUBBORN, stubborn).unwrap();
     registry.register(TRACE, |ctx, ms| sleep(ctx, ms).map(|()| ctx.trace().cloned())).unwrap();
     registry.register(FAIL, |_, why| Err::<(), BoxError>(why.into())).unwrap();
     registry

@@ -45,12 +45,6 @@ impl BrokerUrl {
         &self.uri.authority.userinfo.username
     }
 
-    /// Whether the connection is encrypted.
-    #[must_use]
-    pub fn is_tls(&self) -> bool {
-        self.uri.scheme == AMQPScheme::AMQPS
-    }
-
     /// Whether a password stands in the text of a URL, where others can read it.
     #[must_use]
     pub fn has_password(text: &str) -> bool {
