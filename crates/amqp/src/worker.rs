@@ -1,11 +1,13 @@
 //! [`AmqpWorker`]: runs the tasks of queues on an executor of this process.
 
+mod acks;
 mod builder;
 mod control;
 mod dead;
 mod desk;
 mod drain;
 mod errand;
+mod errands;
 mod fetch;
 mod hand;
 mod pace;

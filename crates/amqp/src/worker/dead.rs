@@ -112,7 +112,7 @@ pub(super) async fn bury_message(
 ) {
     tracing::warn!(%queue, reason = reason.word, error = %reason.error, "a message is buried");
     if publish(desk, queue, letter, &reason).await {
-        token.acknowledge().await;
+        token.acknowledge();
     }
 }
 

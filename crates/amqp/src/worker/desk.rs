@@ -11,10 +11,11 @@ use std::{
 };
 
 use outwork_core::{Executor, Task, TaskError, TaskId};
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     dead,
+    errands::Errands,
     hand::{Hand, Held, Token, Wish},
     pace::Pace,
     settled::{Key, Settled},
@@ -48,10 +49,7 @@ pub(super) struct Desk {
     hands: Mutex<HashMap<Key, Arc<Hand>>>,
     /// Of these, the ones that the pool has. It takes no two of one id.
     in_pool: Mutex<HashMap<TaskId, Arc<Hand>>>,
-    /// How many errands are on their way: a hand is empty before its acknowledgement is written.
-    errands: AtomicUsize,
-    /// Told when an errand is done.
-    done: Notify,
+    pub(super) errands: Errands,
     /// Asks the one who reads the pool's events to have read all that there are.
     sync: mpsc::UnboundedSender<oneshot::Sender<()>>,
     draining: AtomicBool,
@@ -109,8 +107,7 @@ impl Desk {
             tombstones: Mutex::default(),
             hands: Mutex::default(),
             in_pool: Mutex::default(),
-            errands: AtomicUsize::new(0),
-            done: Notify::new(),
+            errands: Errands::default(),
             sync,
             draining: AtomicBool::new(false),
             fetched: watch::Sender::new(false),
@@ -133,22 +130,22 @@ impl Desk {
     }
 
     /// Empties a hand, once what was in it is dealt with, and acknowledges.
-    pub(super) async fn let_go(&self, hand: &Hand) {
+    pub(super) fn let_go(&self, hand: &Hand) {
         lock(&self.hands).remove(&hand.key());
         for token in hand.take_tokens() {
-            token.acknowledge().await;
+            token.acknowledge();
         }
     }
 
     /// Empties a hand whose task has gone back into its queue, and acknowledges what had been
     /// delivered before. What has come since may be that very message: it goes to another.
-    pub(super) async fn hand_back(&self, hand: &Hand, before: Vec<Token>) {
+    pub(super) fn hand_back(&self, hand: &Hand, before: Vec<Token>) {
         lock(&self.hands).remove(&hand.key());
         for token in before {
-            token.acknowledge().await;
+            token.acknowledge();
         }
         for token in hand.take_tokens() {
-            token.put_back().await;
+            token.put_back();
         }
     }
 
@@ -158,29 +155,12 @@ impl Desk {
         lock(&self.hands).remove(&hand.key());
     }
 
-    /// Begins something that a drain waits for: it ends when what is returned is dropped.
-    pub(super) fn begin_errand(self: &Arc<Self>) -> Errand {
-        self.errands.fetch_add(1, Ordering::SeqCst);
-        Errand(Arc::clone(self))
-    }
-
     pub(super) fn hands(&self) -> Vec<Arc<Hand>> {
         lock(&self.hands).values().cloned().collect()
     }
 
     pub(super) fn in_hand(&self) -> usize {
         lock(&self.hands).len()
-    }
-
-    /// Waits until nothing is in hand, and all acknowledgements are written.
-    pub(super) async fn empty_handed(&self) {
-        loop {
-            let done = self.done.notified();
-            if self.errands.load(Ordering::SeqCst) == 0 {
-                return;
-            }
-            done.await;
-        }
     }
 
     pub(super) fn enter_pool(&self, hand: &Arc<Hand>) {
@@ -335,17 +315,6 @@ pub(super) enum Taken {
     New(Arc<Hand>),
     /// A copy of what is in hand or was dealt with; of these, what is to be acknowledged now.
     Copy(Vec<Token>),
-}
-
-/// What a worker does with one message, from its delivery to its acknowledgement.
-#[derive(Debug)]
-pub(super) struct Errand(Arc<Desk>);
-
-impl Drop for Errand {
-    fn drop(&mut self) {
-        self.0.errands.fetch_sub(1, Ordering::SeqCst);
-        self.0.done.notify_waiters();
-    }
 }
 
 /// A task that waits for its time in the worker. It takes no place from those that could run.

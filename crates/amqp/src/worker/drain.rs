@@ -55,7 +55,7 @@ async fn finish(desk: &Arc<Desk>, deadline: Duration) -> usize {
     // nobody else would know that. With no broker there, nothing is on its way.
     let _ = tokio::time::timeout(deadline.min(LAST_WORDS), desk.all_fetched()).await;
     give_back_waiting(desk).await;
-    if tokio::time::timeout(deadline, desk.empty_handed()).await.is_ok() {
+    if tokio::time::timeout(deadline, desk.errands.all_done()).await.is_ok() {
         return 0;
     }
     for hand in desk.hands() {
@@ -63,7 +63,7 @@ async fn finish(desk: &Arc<Desk>, deadline: Duration) -> usize {
             desk.stop_in_pool(hand.envelope.id, true).await;
         }
     }
-    if tokio::time::timeout(PATIENCE, desk.empty_handed()).await.is_ok() {
+    if tokio::time::timeout(PATIENCE, desk.errands.all_done()).await.is_ok() {
         return 0;
     }
     let stuck = desk.running();
@@ -71,7 +71,7 @@ async fn finish(desk: &Arc<Desk>, deadline: Duration) -> usize {
         hand.abandon();
     }
     // The broker may be away: then everything comes back to it with the connection.
-    let _ = tokio::time::timeout(LAST_WORDS, desk.empty_handed()).await;
+    let _ = tokio::time::timeout(LAST_WORDS, desk.errands.all_done()).await;
     stuck.len()
 }
 

@@ -13,6 +13,7 @@ use lapin::{
 use tokio::sync::watch;
 
 use super::{
+    acks::Acks,
     dead::{Letter, Reason, bury_message},
     desk::{Desk, Taken, count},
     errand,
@@ -30,6 +31,7 @@ pub(super) struct Fetcher {
     queue: QueueName,
     epoch: Epoch,
     channel: Channel,
+    acks: Acks,
     consumer: Option<Consumer>,
     /// The number of the consumer, for its tag.
     number: u32,
@@ -59,7 +61,8 @@ impl Fetcher {
     ) -> Result<Self, String> {
         let channel = open_channel(&desk.options, connection).await.map_err(|e| e.to_string())?;
         let (desk, queue) = (Arc::clone(desk), queue.clone());
-        Ok(Self { desk, queue, epoch, channel, consumer: None, number: 0 })
+        let acks = Acks::start(channel.clone(), desk.errands.clone());
+        Ok(Self { desk, queue, epoch, channel, acks, consumer: None, number: 0 })
     }
 
     /// Fetches until the channel is lost; why it was, or nothing when fetching is over.
@@ -160,8 +163,7 @@ impl Fetcher {
     fn take(&self, delivery: Delivery) {
         self.desk.told.of(&self.queue).delivered();
         let Delivery { delivery_tag, properties, data, .. } = delivery;
-        let (channel, epoch) = (self.channel.clone(), self.epoch);
-        let token = Token { channel, epoch, tag: delivery_tag };
+        let token = Token { acks: self.acks.clone(), epoch: self.epoch, tag: delivery_tag };
         let body = Bytes::from(data);
         match TaskMessage::read(&properties, &body) {
             Ok(message) => {
@@ -177,7 +179,7 @@ impl Fetcher {
 
     fn bury(&self, letter: Letter, reason: Reason, token: Token) {
         let (desk, queue, errand) =
-            (Arc::clone(&self.desk), self.queue.clone(), self.desk.begin_errand());
+            (Arc::clone(&self.desk), self.queue.clone(), self.desk.errands.begin());
         tokio::spawn(async move {
             bury_message(&desk, &queue, letter, reason, token).await;
             drop(errand);
@@ -186,17 +188,12 @@ impl Fetcher {
 
     fn take_task(&self, hand: Hand, last_time: bool) {
         let desk = Arc::clone(&self.desk);
-        let errand = desk.begin_errand();
+        let errand = desk.errands.begin();
         match desk.take(hand) {
             Taken::Copy(tokens) => {
                 count(&desk.counters.copies);
                 desk.told.of(&self.queue).copy();
-                tokio::spawn(async move {
-                    for token in tokens {
-                        token.acknowledge().await;
-                    }
-                    drop(errand);
-                });
+                tokens.into_iter().for_each(Token::acknowledge);
             }
             Taken::New(hand) => {
                 if desk.is_draining() {

@@ -1,20 +1,12 @@
 //! [`Hand`]: one task that a worker has.
 
-use std::{
-    future::Future,
-    sync::Mutex,
-    time::{Duration, Instant},
-};
+use std::{sync::Mutex, time::Instant};
 
 use bytes::Bytes;
-use lapin::{
-    Channel,
-    options::{BasicAckOptions, BasicNackOptions},
-};
 use outwork_core::Task;
 use tokio::sync::Notify;
 
-use super::settled::Key;
+use super::{acks::Acks, settled::Key};
 use crate::{
     connection::Epoch,
     lock::lock,
@@ -75,36 +67,24 @@ pub(super) enum Wish {
 
 /// The right to acknowledge one delivery. It knows the channel that this came over, so that
 /// after a lost connection it can never acknowledge another message.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Token {
-    pub(super) channel: Channel,
+    pub(super) acks: Acks,
     /// The connection of that channel, which is the only one of its queue there.
     pub(super) epoch: Epoch,
     pub(super) tag: u64,
 }
 
-/// How long an acknowledgement may take to be written.
-const ACK: Duration = Duration::from_secs(10);
-
 impl Token {
     /// Acknowledges. On a channel that is gone this does nothing: the message comes again, and
     /// is found to be dealt with.
-    pub(super) async fn acknowledge(self) {
-        settle(self.channel.basic_ack(self.tag, BasicAckOptions::default())).await;
+    pub(super) fn acknowledge(self) {
+        self.acks.acknowledge(self.tag);
     }
 
     /// Gives the message back to its queue.
-    pub(super) async fn put_back(self) {
-        let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
-        settle(self.channel.basic_nack(self.tag, options)).await;
-    }
-}
-
-async fn settle(sent: impl Future<Output = lapin::Result<()>>) {
-    match tokio::time::timeout(ACK, sent).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "a stale acknowledgement was dropped"),
-        Err(_) => tracing::warn!("an acknowledgement was not written within {ACK:?}"),
+    pub(super) fn put_back(self) {
+        self.acks.put_back(self.tag);
     }
 }
 

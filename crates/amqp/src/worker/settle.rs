@@ -37,7 +37,7 @@ pub(super) async fn settle(desk: &Arc<Desk>, hand: &Arc<Hand>, ending: Ending) {
         },
     };
     if settled {
-        desk.let_go(hand).await;
+        desk.let_go(hand);
     } else {
         desk.drop_unsettled(hand);
     }
@@ -129,7 +129,7 @@ async fn give_back(desk: &Desk, hand: &Hand) {
     // The message may come back to this very worker, before it is known to have arrived.
     let before = hand.take_tokens();
     if publish_again(desk, hand).await {
-        desk.hand_back(hand, before).await;
+        desk.hand_back(hand, before);
     } else {
         desk.drop_unsettled(hand);
     }
