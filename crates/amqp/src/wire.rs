@@ -10,6 +10,7 @@ mod headers;
 mod job;
 mod options;
 mod result;
+mod results;
 mod task;
 
 pub(crate) use control::{CancelAck, Control, InHand, Ping, Pong, Running, Tombstone};
@@ -20,7 +21,8 @@ pub(crate) use event::RemoteEvent;
 pub(crate) use fuzz::fuzz;
 pub(crate) use headers::{Kind, Sender, headers_of};
 pub(crate) use job::JobRecord;
-pub(crate) use result::{ResultMessage, encode_result, output_len};
+pub(crate) use result::{ResultMessage, output_len};
+pub(crate) use results::{Ended, encode_results, read_results};
 pub(crate) use task::TaskMessage;
 
 use bytes::Bytes;

@@ -11,6 +11,7 @@ mod errands;
 mod fetch;
 mod hand;
 mod pace;
+mod results;
 mod session;
 mod settle;
 mod settled;

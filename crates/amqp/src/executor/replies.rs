@@ -18,7 +18,10 @@ use crate::{
         ConnectError, ConnectErrorKind, ConnectOptions, End, Epoch, Session, in_time, open_channel,
     },
     topology::{declare_client, verify_queue, was_deleted},
-    wire::{CancelAck, InHand, Kind, Pong, RemoteEvent, ResultMessage, WireError, headers_of},
+    wire::{
+        CancelAck, InHand, Kind, Pong, RemoteEvent, ResultMessage, Sender, WireError, headers_of,
+        read_results,
+    },
 };
 
 /// Reads the replies on one connection after the other, and answers questions that need one.
@@ -182,16 +185,11 @@ impl Client {
         let sender = headers.sender();
         match headers.kind()? {
             Kind::Result => {
-                let result = ResultMessage::read(properties, data)?;
-                match self.live.get(result.id).filter(|cell| cell.submitted == result.submitted) {
-                    Some(cell) => {
-                        if let Some(sender) = &sender {
-                            self.note_heard(&cell.queue, sender);
-                        }
-                        cell.accept();
-                        cell.conclude(result.outcome);
-                    }
-                    None => self.note_late(),
+                self.note_result(ResultMessage::read(properties, data)?, sender.as_ref());
+            }
+            Kind::Results => {
+                for result in read_results(data)? {
+                    self.note_result(result, sender.as_ref());
                 }
             }
             Kind::Event => {
@@ -222,5 +220,15 @@ impl Client {
             }
         }
         Ok(())
+    }
+
+    fn note_result(self: &Arc<Self>, result: ResultMessage, sender: Option<&Sender>) {
+        let cell = self.live.get(result.id).filter(|cell| cell.submitted == result.submitted);
+        let Some(cell) = cell else { return self.note_late() };
+        if let Some(sender) = sender {
+            self.note_heard(&cell.queue, sender);
+        }
+        cell.accept();
+        cell.conclude(result.outcome);
     }
 }

@@ -11,6 +11,7 @@ use super::{
         ATTEMPT, DETACHED, INSTANCE, KIND, LOSSES, NOT_AFTER, NOT_BEFORE, QUEUE, SCHEMA, SUBMITTED,
         TRACEPARENT, TRACESTATE, V, WATCHED, WORKER,
     },
+    read_results,
 };
 
 const HEADERS: [&str; 15] = [
@@ -39,6 +40,7 @@ pub(crate) fn fuzz(bytes: &[u8]) {
     let Rest(body) = rest;
     // Only that they come back matters.
     drop(ResultMessage::read(&properties, body));
+    drop(read_results(body));
     drop(RemoteEvent::read(&properties, body));
     drop(Control::read(&properties, body));
     drop(CancelAck::read(&properties, body));

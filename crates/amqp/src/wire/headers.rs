@@ -29,6 +29,7 @@ pub(super) const TRACESTATE: &str = "tracestate";
 pub(crate) enum Kind {
     Task,
     Result,
+    Results,
     Event,
     Control,
     CancelAck,
@@ -41,6 +42,7 @@ impl Kind {
         match self {
             Self::Task => "task",
             Self::Result => "result",
+            Self::Results => "results",
             Self::Event => "event",
             Self::Control => "control",
             Self::CancelAck => "cancel-ack",
@@ -50,9 +52,10 @@ impl Kind {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        const ALL: [Kind; 7] = [
+        const ALL: [Kind; 8] = [
             Kind::Task,
             Kind::Result,
+            Kind::Results,
             Kind::Event,
             Kind::Control,
             Kind::CancelAck,

@@ -1,12 +1,12 @@
 //! [`ResultMessage`]: how a task ended, on its way back.
 
 use bytes::Bytes;
-use lapin::{BasicProperties, types::ShortString};
+use lapin::BasicProperties;
 use outwork_core::{Captured, Outcome, Output, Report, TaskError, TaskErrorKind, TaskId};
 
 use super::{
-    Envelope, Kind, Millis, WireError,
-    headers::{self, Sender, Writer, headers_of, task_id},
+    Millis, WireError,
+    headers::{self, headers_of, task_id},
     read, write,
 };
 
@@ -28,39 +28,32 @@ impl ResultMessage {
             id: task_id(properties)?,
             submitted: submitted
                 .ok_or_else(|| WireError::header(headers::SUBMITTED, "is missing"))?,
-            // A result that does not read is a result all the same: nothing else will come.
-            outcome: read("outcome", body).unwrap_or_else(|error| {
-                let message = format!("the result cannot be read: {error}");
-                Outcome::bare(Err(TaskError::new(TaskErrorKind::Undecodable, message)))
-            }),
+            outcome: read_outcome(body),
         })
     }
 }
 
-/// Writes a result. One that is larger than messages may be becomes an error that keeps the
+/// Writes an outcome. One that is larger than messages may be becomes an error that keeps the
 /// beginning and the end of what the task wrote.
-pub(crate) fn encode_result(
-    envelope: &Envelope,
-    sender: &Sender,
-    outcome: &Outcome,
-    limit: usize,
-) -> Result<(BasicProperties, Bytes), WireError> {
-    let properties = Writer::new(Kind::Result)
-        .int(headers::SUBMITTED, envelope.submitted)
-        .int(headers::ATTEMPT, outcome.attempts().into())
-        .sender(sender)
-        .properties(envelope.id)
-        .with_type(ShortString::try_new(envelope.name.as_str()).unwrap_or_default());
+pub(super) fn write_outcome(outcome: &Outcome, limit: usize) -> Result<Bytes, WireError> {
     // Looked at first, because what does not fit may not fit into memory either.
     let output = output_len(outcome);
     if output > limit as u64 {
-        return Ok((properties, write(&without_excess(outcome, output, limit))?));
+        return write(&without_excess(outcome, output, limit));
     }
     let body = write(outcome)?;
     if body.len() <= limit {
-        return Ok((properties, body));
+        return Ok(body);
     }
-    Ok((properties, write(&without_excess(outcome, body.len() as u64, limit))?))
+    write(&without_excess(outcome, body.len() as u64, limit))
+}
+
+/// Reads an outcome. One that does not read is one all the same: nothing else will come.
+pub(super) fn read_outcome(body: &[u8]) -> Outcome {
+    read("outcome", body).unwrap_or_else(|error| {
+        let message = format!("the result cannot be read: {error}");
+        Outcome::bare(Err(TaskError::new(TaskErrorKind::Undecodable, message)))
+    })
 }
 
 /// How many bytes of output an outcome would carry along.

@@ -14,8 +14,9 @@ use outwork_core::{
 use proptest::prelude::*;
 
 use super::{
-    CancelAck, Control, Envelope, InHand, JobRecord, Kind, Ping, Pong, RemoteEvent, ResultMessage,
-    Running, Sender, TaskMessage, Tombstone, WireError, encode_result, headers_of,
+    CancelAck, Control, Ended, Envelope, InHand, JobRecord, Kind, Ping, Pong, RemoteEvent,
+    ResultMessage, Running, Sender, TaskMessage, Tombstone, WireError, encode_results, headers_of,
+    read_results,
 };
 use crate::topology::QueueName;
 
@@ -190,6 +191,36 @@ fn a_message_of_somebody_elses_is_named_as_such() {
     assert!(error.to_string().contains("no message of Outwork's"), "{error}");
 }
 
+fn ended(outcome: &Outcome, limit: usize) -> Ended {
+    Ended::new(&envelope(), outcome, limit).unwrap()
+}
+
+/// A result in a message of its own.
+fn sent(outcome: &Outcome, limit: usize) -> Result<(BasicProperties, Bytes), WireError> {
+    encode_results(&sender(), vec![ended(outcome, limit)])
+}
+
+#[test]
+fn several_results_go_together_and_one_that_does_not_read_leaves_the_others_alone() {
+    let good = Outcome::bare(Ok(Payload::encode(Codec::Json, &5).unwrap()));
+    let results = vec![ended(&good, 5000), ended(&good, 5000)];
+    let (properties, body) = encode_results(&sender(), results).unwrap();
+    let headers = headers_of(&properties);
+    assert_eq!((headers.kind().unwrap(), headers.sender()), (Kind::Results, Some(sender())));
+    let read = read_results(&body).unwrap();
+    assert_eq!(read.len(), 2);
+    for result in read {
+        assert_eq!((result.id, result.submitted), (envelope().id, envelope().submitted));
+        assert!(result.outcome.is_success());
+    }
+    let at = body.iter().rposition(|byte| *byte == b'O').unwrap();
+    let mut garbled = body.to_vec();
+    garbled[at] = 0xc1;
+    let read: Vec<_> = read_results(&garbled).unwrap();
+    assert!(read[0].outcome.is_success());
+    assert_eq!(*read[1].outcome.error().unwrap().kind(), TaskErrorKind::Undecodable);
+}
+
 #[test]
 fn a_result_comes_out_as_it_went_in() {
     let report = Report { attempts: 2, worker: Some("w".into()), ..Report::default() };
@@ -198,8 +229,7 @@ fn a_result_comes_out_as_it_went_in() {
         Err(TaskError::new(TaskErrorKind::Exited { code: 3 }, "three")),
     ] {
         let outcome = Outcome::new(result, report.clone());
-        let (properties, body) =
-            encode_result(&envelope(), &sender(), &outcome, usize::MAX).unwrap();
+        let (properties, body) = sent(&outcome, usize::MAX).unwrap();
         assert_eq!(headers_of(&properties).kind().unwrap(), Kind::Result);
         assert_eq!(headers_of(&properties).sender(), Some(sender()));
         let read = ResultMessage::read(&properties, &body).unwrap();
@@ -212,7 +242,7 @@ fn a_result_comes_out_as_it_went_in() {
 #[test]
 fn a_result_that_is_too_large_becomes_an_error() {
     let outcome = Outcome::bare(Ok(Payload::new(Codec::Json, vec![b'x'; 10_000])));
-    let (properties, body) = encode_result(&envelope(), &sender(), &outcome, 5000).unwrap();
+    let (properties, body) = sent(&outcome, 5000).unwrap();
     assert!(body.len() <= 5000);
     let read = ResultMessage::read(&properties, &body).unwrap();
     let error = read.outcome.error().unwrap();
@@ -222,7 +252,7 @@ fn a_result_that_is_too_large_becomes_an_error() {
 #[test]
 fn a_result_that_does_not_read_is_a_result_all_the_same() {
     let outcome = Outcome::bare(Ok(Payload::new(Codec::Json, "3")));
-    let (properties, _) = encode_result(&envelope(), &sender(), &outcome, usize::MAX).unwrap();
+    let (properties, _) = sent(&outcome, usize::MAX).unwrap();
     let read = ResultMessage::read(&properties, b"garbage").unwrap();
     assert_eq!(read.outcome.error().unwrap().kind(), &TaskErrorKind::Undecodable);
 }

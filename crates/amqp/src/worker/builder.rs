@@ -11,6 +11,7 @@ use super::{
     desk::{Desk, Gate, Setup},
     fetch::Fetching,
     pace::Pace,
+    results::Results,
     session::WorkerSession,
     watch::watch,
 };
@@ -119,8 +120,17 @@ impl AmqpWorkerBuilder {
             EventFilter::all().capacity(EVENTS.try_into().unwrap_or(std::num::NonZeroUsize::MIN));
         let events = executor.events(events);
         let (sync, synced) = mpsc::unbounded_channel();
-        let setup =
-            Setup { options: options.clone(), executor, gate, publisher, sender, queues, pace };
+        let results = Results::start(&runtime, &options, &publisher, &sender);
+        let setup = Setup {
+            options: options.clone(),
+            executor,
+            gate,
+            publisher,
+            results,
+            sender,
+            queues,
+            pace,
+        };
         let desk = Desk::new(setup, sync);
         runtime.spawn(watch(Arc::clone(&desk), events, synced));
         let link = Arc::new(Link::new(Role::Consume));

@@ -176,7 +176,8 @@ async fn pong(desk: &Desk, ping: &Ping) {
 /// Sends an answer, if it may go there.
 async fn send(desk: &Desk, reply_to: &str, (properties, body): (BasicProperties, Bytes)) {
     if desk.options.names().is_reply_queue(reply_to) {
-        let answer = desk.reply(reply_to, properties, body);
+        let key = ShortString::try_new(reply_to).unwrap_or_default();
+        let answer = desk.reply(key, properties, body);
         // Who asked and has gone needs no answer.
         let _ = desk.publisher.hand_over(answer, drop).await;
     }

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use lapin::types::ShortString;
 use outwork_core::{Executor, Task, TaskError, TaskId};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -18,6 +19,7 @@ use super::{
     errands::Errands,
     hand::{Hand, Held, Token, Wish},
     pace::Pace,
+    results::Results,
     settled::{Key, Settled},
     tombstones::Tombstones,
 };
@@ -39,6 +41,7 @@ pub(super) struct Desk {
     pub(super) executor: Arc<dyn Executor>,
     pub(super) gate: Gate,
     pub(super) publisher: Publisher,
+    pub(super) results: Results,
     pub(super) sender: Sender,
     pub(super) queues: Vec<QueueName>,
     pub(super) pace: Pace,
@@ -84,6 +87,7 @@ pub(super) struct Setup {
     pub(super) executor: Arc<dyn Executor>,
     pub(super) gate: Gate,
     pub(super) publisher: Publisher,
+    pub(super) results: Results,
     pub(super) sender: Sender,
     pub(super) queues: Vec<QueueName>,
     pub(super) pace: Pace,
@@ -91,13 +95,14 @@ pub(super) struct Setup {
 
 impl Desk {
     pub(super) fn new(setup: Setup, sync: mpsc::UnboundedSender<oneshot::Sender<()>>) -> Arc<Self> {
-        let Setup { options, executor, gate, publisher, sender, queues, pace } = setup;
+        let Setup { options, executor, gate, publisher, results, sender, queues, pace } = setup;
         let told = ByQueue::new(&queues, &dead::WORDS);
         Arc::new(Self {
             options,
             executor,
             gate,
             publisher,
+            results,
             sender,
             queues,
             pace,
@@ -261,10 +266,10 @@ impl Desk {
     }
 
     /// Where replies go, if that is where replies may go.
-    pub(super) fn reply_queue<'a>(&self, envelope: &'a Envelope) -> Option<&'a str> {
+    pub(super) fn reply_queue(&self, envelope: &Envelope) -> Option<ShortString> {
         let queue = envelope.reply_to.as_deref()?;
         if self.options.names().is_reply_queue(queue) {
-            return Some(queue);
+            return ShortString::try_new(queue).ok();
         }
         tracing::warn!(task_id = %envelope.id, queue, "a task wants its result where none may go");
         None
@@ -272,12 +277,11 @@ impl Desk {
 
     pub(super) fn reply(
         &self,
-        queue: &str,
+        key: ShortString,
         properties: lapin::BasicProperties,
         body: bytes::Bytes,
     ) -> Outgoing {
         let exchange = self.options.names().reply_exchange();
-        let key = lapin::types::ShortString::try_new(queue).unwrap_or_default();
         Outgoing { exchange, key, properties, body, give_up: None }
     }
 

@@ -9,13 +9,14 @@ use super::{
     desk::{Desk, count},
     errand::Ending,
     hand::{Hand, Held, Wish},
+    results::Sent,
 };
 use crate::{
     lock::lock,
-    publisher::{Outgoing, PublishErrorKind},
+    publisher::Outgoing,
     telemetry::{self, End},
     topology::Rung,
-    wire::{Envelope, JobRecord, Millis, RemoteEvent, encode_result, now, output_len},
+    wire::{Ended, Envelope, JobRecord, Millis, RemoteEvent, now, output_len},
 };
 
 /// Publishes what follows from the end of an attempt, and then acknowledges.
@@ -209,33 +210,26 @@ async fn finish(desk: &Desk, hand: &Hand, outcome: Outcome, dead: Option<Reason>
 async fn send_result(desk: &Desk, envelope: &Envelope, outcome: &Outcome) -> bool {
     let Some(reply_to) = desk.reply_queue(envelope) else { return true };
     let limit = desk.options.payload_limit();
-    let encoded = encode_result(envelope, &desk.sender, outcome, limit).or_else(|error| {
+    let ended = Ended::new(envelope, outcome, limit).or_else(|error| {
         let error = TaskError::new(TaskErrorKind::Infrastructure, error.to_string());
-        encode_result(envelope, &desk.sender, &Outcome::bare(Err(error)), limit)
+        Ended::new(envelope, &Outcome::bare(Err(error)), limit)
     });
-    let (properties, body) = match encoded {
-        Ok(encoded) => encoded,
+    let ended = match ended {
+        Ok(ended) => ended,
         Err(error) => {
             tracing::error!(%error, "a result cannot be written");
             return true;
         }
     };
-    let outgoing = desk.reply(reply_to, properties, body);
-    loop {
-        match desk.publisher.publish(outgoing.clone()).await {
-            Ok(()) => return true,
-            Err(error) if error.kind() == PublishErrorKind::Returned => {
-                count(&desk.counters.dropped_results);
-                telemetry::result_dropped();
-                tracing::warn!(task_id = %envelope.id, "a result was dropped: its client is gone");
-                return true;
-            }
-            Err(error) if error.kind() == PublishErrorKind::Closed => return false,
-            Err(error) => {
-                tracing::warn!(%error, "trying again to send a result");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
+    match desk.results.send(reply_to, ended).await {
+        Sent::Confirmed => true,
+        Sent::Dropped => {
+            count(&desk.counters.dropped_results);
+            telemetry::result_dropped();
+            tracing::warn!(task_id = %envelope.id, "a result was dropped: its client is gone");
+            true
         }
+        Sent::Unsettled => false,
     }
 }
 

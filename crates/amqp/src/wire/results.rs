@@ -1,0 +1,95 @@
+//! [`Ended`]: how tasks ended, on their way back, several in a message.
+
+use bytes::Bytes;
+use lapin::{BasicProperties, types::ShortString};
+use outwork_core::{Outcome, TaskId, TaskName};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Envelope, Kind, Millis, ResultMessage, WireError,
+    headers::{self, Sender, Writer},
+    read, result, write,
+};
+
+/// How one task ended, as it is to be sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Ended {
+    id: TaskId,
+    submitted: Millis,
+    name: TaskName,
+    attempts: u32,
+    outcome: Bytes,
+}
+
+/// One result among several. Its outcome is written as in a message of its own, so that one that
+/// does not read leaves its neighbours alone.
+#[derive(Debug, Serialize, Deserialize)]
+struct Item {
+    id: TaskId,
+    submitted: Millis,
+    outcome: Bytes,
+}
+
+/// What an item has around its outcome: names, lengths, an id and a time.
+const FRAME: usize = 64;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Body {
+    results: Vec<Item>,
+}
+
+impl Ended {
+    /// Writes an outcome. One that is larger than messages may be becomes an error that keeps
+    /// the beginning and the end of what the task wrote.
+    pub(crate) fn new(
+        envelope: &Envelope,
+        outcome: &Outcome,
+        limit: usize,
+    ) -> Result<Self, WireError> {
+        Ok(Self {
+            id: envelope.id,
+            submitted: envelope.submitted,
+            name: envelope.name.clone(),
+            attempts: outcome.attempts(),
+            outcome: result::write_outcome(outcome, limit)?,
+        })
+    }
+
+    /// What it adds to a message with several at most, in bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.outcome.len() + FRAME
+    }
+}
+
+/// Writes results as one message.
+pub(crate) fn encode_results(
+    sender: &Sender,
+    results: Vec<Ended>,
+) -> Result<(BasicProperties, Bytes), WireError> {
+    let first = results.first().ok_or_else(|| WireError::Unwritable("no results".to_owned()))?;
+    if let [only] = results.as_slice() {
+        let properties = Writer::new(Kind::Result)
+            .int(headers::SUBMITTED, only.submitted)
+            .int(headers::ATTEMPT, only.attempts.into())
+            .sender(sender)
+            .properties(only.id)
+            .with_type(ShortString::try_new(only.name.as_str()).unwrap_or_default());
+        return Ok((properties, only.outcome.clone()));
+    }
+    let properties = Writer::new(Kind::Results).sender(sender).properties(first.id);
+    let results = results.into_iter();
+    let results =
+        results.map(|Ended { id, submitted, outcome, .. }| Item { id, submitted, outcome });
+    Ok((properties, write(&Body { results: results.collect() })?))
+}
+
+/// Reads several results.
+pub(crate) fn read_results(body: &[u8]) -> Result<Vec<ResultMessage>, WireError> {
+    let Body { results } = read("results", body)?;
+    let results = results.into_iter().map(|Item { id, submitted, outcome }| ResultMessage {
+        id,
+        submitted,
+        outcome: result::read_outcome(&outcome),
+    });
+    Ok(results.collect())
+}

@@ -1,0 +1,161 @@
+//! [`Results`]: results on their way to the clients.
+
+use std::{sync::Arc, time::Duration};
+
+use lapin::types::ShortString;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+use crate::{
+    connection::{ConnectOptions, Runtime},
+    publisher::{Outgoing, PublishErrorKind, Publisher},
+    wire::{Ended, Sender, encode_results},
+};
+
+/// Results on their way to the clients. While some are being confirmed others gather, and those
+/// of one client then go together: the busier the worker is, the less a result costs.
+#[derive(Debug)]
+pub(super) struct Results {
+    ready: mpsc::UnboundedSender<Ready>,
+}
+
+/// One result that is to be sent.
+#[derive(Debug)]
+struct Ready {
+    reply_to: ShortString,
+    ended: Ended,
+    told: oneshot::Sender<Sent>,
+}
+
+/// What became of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sent {
+    Confirmed,
+    /// Its client is gone, and its queue with it.
+    Dropped,
+    /// The worker was closed before.
+    Unsettled,
+}
+
+/// How many messages with results are being confirmed at most, while others gather.
+const ON_THEIR_WAY: usize = 8;
+
+/// How many results a message has at most, and about how many bytes.
+const TOGETHER: usize = 256;
+const BYTES: usize = 256 * 1024;
+
+/// How long to wait before a message is tried again that the broker refused.
+const AGAIN: Duration = Duration::from_secs(1);
+
+impl Results {
+    /// Starts to send what is ready, until the last of those who have results has gone.
+    pub(super) fn start(
+        runtime: &Runtime,
+        options: &ConnectOptions,
+        publisher: &Publisher,
+        sender: &Sender,
+    ) -> Self {
+        let (ready, due) = mpsc::unbounded_channel();
+        let post = Post {
+            exchange: options.names().reply_exchange(),
+            bytes: BYTES.min(options.payload_limit()),
+            publisher: publisher.clone(),
+            sender: sender.clone(),
+        };
+        runtime.spawn(send(post, due));
+        Self { ready }
+    }
+
+    /// Sends a result until it is confirmed, or found to be nobody's.
+    pub(super) async fn send(&self, reply_to: ShortString, ended: Ended) -> Sent {
+        let (told, receive) = oneshot::channel();
+        if self.ready.send(Ready { reply_to, ended, told }).is_err() {
+            return Sent::Unsettled;
+        }
+        receive.await.unwrap_or(Sent::Unsettled)
+    }
+}
+
+/// What it takes to send results.
+#[derive(Debug, Clone)]
+struct Post {
+    exchange: ShortString,
+    /// How many bytes of results go together.
+    bytes: usize,
+    publisher: Publisher,
+    sender: Sender,
+}
+
+async fn send(post: Post, mut due: mpsc::UnboundedReceiver<Ready>) {
+    let places = Arc::new(Semaphore::new(ON_THEIR_WAY));
+    let mut next = None;
+    loop {
+        let Some(first) = (match next.take() {
+            Some(first) => Some(first),
+            None => due.recv().await,
+        }) else {
+            return;
+        };
+        // It is never closed.
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let (together, rest) = gather(first, &mut due, post.bytes);
+        next = rest;
+        tokio::spawn(post.clone().send(together, place));
+    }
+}
+
+/// Takes what is ready for the same client; the first that is not for it, or that is too much.
+fn gather(
+    first: Ready,
+    due: &mut mpsc::UnboundedReceiver<Ready>,
+    most: usize,
+) -> (Vec<Ready>, Option<Ready>) {
+    let mut bytes = first.ended.len();
+    let mut together = vec![first];
+    while together.len() < TOGETHER
+        && let Ok(ready) = due.try_recv()
+    {
+        bytes += ready.ended.len();
+        if bytes > most || ready.reply_to != together[0].reply_to {
+            return (together, Some(ready));
+        }
+        together.push(ready);
+    }
+    (together, None)
+}
+
+impl Post {
+    async fn send(self, together: Vec<Ready>, _place: OwnedSemaphorePermit) {
+        let Some(reply_to) = together.first().map(|ready| ready.reply_to.clone()) else { return };
+        let (results, told): (Vec<_>, Vec<_>) =
+            together.into_iter().map(|ready| (ready.ended, ready.told)).unzip();
+        let sent = match encode_results(&self.sender, results) {
+            Ok((properties, body)) => {
+                let exchange = self.exchange.clone();
+                let key = reply_to;
+                self.insist(Outgoing { exchange, key, properties, body, give_up: None }).await
+            }
+            Err(error) => {
+                tracing::error!(%error, "results cannot be written");
+                Sent::Dropped
+            }
+        };
+        for told in told {
+            // An errand that nobody sees to any more need not be told.
+            let _ = told.send(sent);
+        }
+    }
+
+    async fn insist(&self, outgoing: Outgoing) -> Sent {
+        loop {
+            match self.publisher.publish(outgoing.clone()).await {
+                Ok(()) => return Sent::Confirmed,
+                Err(error) if error.kind() == PublishErrorKind::Returned => return Sent::Dropped,
+                Err(error) if error.kind() == PublishErrorKind::Closed => return Sent::Unsettled,
+                Err(error) => {
+                    tracing::warn!(%error, "trying again to send results");
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
+        }
+    }
+}
