@@ -18,3 +18,4 @@ mod jobs;
 mod options;
 mod round_trip;
 mod telemetry;
+mod tls;

@@ -21,8 +21,8 @@ const DEFAULT_URL: &str = "amqp://localhost";
 /// How long the broker may take to answer. A person waits for it.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A file of a URL is not longer.
-const LONGEST_FILE: u64 = 64 << 10;
+/// A file of a URL is not longer, and one of certificates hardly.
+const LONGEST_FILE: u64 = 1 << 20;
 
 /// How to connect: the flags win over the environment, and that over the file.
 pub(crate) fn find(args: &BrokerArgs, file: &ConfigFile) -> Result<ConnectOptions, Failure> {
@@ -40,8 +40,19 @@ pub(crate) fn find(args: &BrokerArgs, file: &ConfigFile) -> Result<ConnectOption
             (None, None) => Named::Url(DEFAULT_URL, "the default"),
         },
     };
-    let options = named.options().map_err(Failure::usage)?;
-    Ok(options.timeout(TIMEOUT))
+    let options = named.options().map_err(Failure::usage)?.timeout(TIMEOUT);
+    match (&args.tls_ca, &file.tls_ca) {
+        (Some(path), _) => trust(options, path, "--tls-ca"),
+        (None, Some(path)) => trust(options, path, "tls_ca in the configuration"),
+        (None, None) => Ok(options),
+    }
+    .map_err(Failure::usage)
+}
+
+/// Trusts the certificate authorities in a file as well.
+fn trust(options: ConnectOptions, path: &Path, by: &str) -> anyhow::Result<ConnectOptions> {
+    let text = read(path).with_context(|| format!("{by} {path:?} cannot be read"))?;
+    options.trust(text).with_context(|| format!("{by} {path:?}"))
 }
 
 const PASSWORD_SEEN: &str = "the password in --url can be seen by everybody on this machine; \
@@ -67,7 +78,10 @@ impl Named<'_> {
 
 fn read(path: &Path) -> anyhow::Result<String> {
     let length = fs::metadata(path)?.len();
-    anyhow::ensure!(length <= LONGEST_FILE, "it has {length} bytes, which is no URL");
+    anyhow::ensure!(
+        length <= LONGEST_FILE,
+        "it has {length} bytes, and {LONGEST_FILE} are allowed"
+    );
     Ok(fs::read_to_string(path)?)
 }
 
@@ -81,7 +95,8 @@ mod tests {
     use super::*;
 
     fn args(url: Option<&str>, url_file: Option<&Path>) -> BrokerArgs {
-        BrokerArgs { url: url.map(str::to_owned), url_file: url_file.map(Path::to_owned) }
+        let (url, url_file) = (url.map(str::to_owned), url_file.map(Path::to_owned));
+        BrokerArgs { url, url_file, tls_ca: None }
     }
 
     fn file(text: &str) -> ConfigFile {
@@ -106,6 +121,28 @@ mod tests {
         check(&args(None, None), config, "configured");
         check(&args(None, None), &config_file, "from-file");
         check(&args(None, None), "", "localhost");
+    }
+
+    #[test]
+    fn an_authority_that_cannot_be_used_is_named_with_who_named_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ca.pem");
+        fs::write(&path, "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n").unwrap();
+        let flag = |url, path: &Path| BrokerArgs {
+            tls_ca: Some(path.to_owned()),
+            ..args(Some(url), None)
+        };
+        assert!(find(&flag("amqps://h", &path), &ConfigFile::default()).is_ok());
+        let said = |args: &BrokerArgs, config: &str| {
+            format!("{:?}", find(args, &file(config)).unwrap_err())
+        };
+        let missing = said(&flag("amqps://h", &dir.path().join("none")), "");
+        assert!(missing.contains("--tls-ca") && missing.contains("cannot be read"), "{missing}");
+        let plain = said(&flag("amqp://h", &path), "");
+        assert!(plain.contains("amqps://"), "{plain}");
+        fs::write(&path, "garbage").unwrap();
+        let garbage = said(&args(Some("amqps://h"), None), &format!("tls_ca = {path:?}"));
+        assert!(garbage.contains("tls_ca in the configuration"), "{garbage}");
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub(crate) const TEMPLATE: &str = r#"# The configuration of outwork. Flags win o
 # Where RabbitMQ is, or the file that says so. In the environment: OUTWORK_URL.
 #url = "amqp://localhost"
 #url_file = "/etc/outwork/url"
+# Who else is trusted to sign its certificate, for amqps://: a file in PEM form.
+#tls_ca = "/etc/outwork/ca.pem"
 
 # Executors of your own naming, for `--executor NAME`.
 #[executors.wide]
@@ -53,6 +55,9 @@ pub(crate) struct ConfigFile {
     /// The file that says where the broker is, when `url` does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) url_file: Option<PathBuf>,
+    /// The certificate authorities that are trusted beside those of the system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tls_ca: Option<PathBuf>,
     /// Executors by the names that the user gave them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) executors: BTreeMap<String, ExecutorConfig>,

@@ -128,6 +128,9 @@ impl Executors {
             (None, None) if args.broker.url_file.is_some() => {
                 return Err(only_remote("--url-file", &spec));
             }
+            (None, None) if args.broker.tls_ca.is_some() => {
+                return Err(only_remote("--tls-ca", &spec));
+            }
             _ => {}
         }
         Ok(Place { spec, remote })

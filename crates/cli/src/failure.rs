@@ -85,6 +85,7 @@ impl From<ConnectError> for Failure {
         match error.kind() {
             Kind::InvalidUrl | Kind::TlsMissing | Kind::InvalidSetting => Self::usage(message),
             Kind::AccessDenied
+            | Kind::Untrusted
             | Kind::VhostNotFound
             | Kind::NotPermitted
             | Kind::Missing

@@ -27,6 +27,8 @@ pub enum ConnectErrorKind {
     InvalidUrl,
     /// The URL asks for TLS, which this program was built without.
     TlsMissing,
+    /// The broker's certificate is of nobody who is trusted here, or not for this host.
+    Untrusted,
     /// Nobody answers there, or not in time.
     Unreachable,
     /// The user is unknown or the password wrong.
@@ -53,6 +55,7 @@ impl ConnectErrorKind {
             Self::Unreachable | Self::Broker => true,
             Self::InvalidUrl
             | Self::TlsMissing
+            | Self::Untrusted
             | Self::AccessDenied
             | Self::VhostNotFound
             | Self::NotPermitted
@@ -108,11 +111,9 @@ impl ConnectError {
                 }
                 _ => (Kind::Broker, "see the broker's log"),
             },
-            ErrorKind::IOError(_) => {
-                (Kind::Unreachable, "is a RabbitMQ broker listening there, with this kind of TLS?")
-            }
+            ErrorKind::IOError(_) => of_stream(url, &text),
             ErrorKind::ParsingError(_) | ErrorKind::InvalidProtocolVersion(_) => {
-                (Kind::Unreachable, "what listens there does not speak AMQP 0-9-1")
+                (Kind::Unreachable, "it does not speak AMQP 0-9-1, or with TLS, for amqps://")
             }
             _ => (Kind::Broker, "see the broker's log"),
         };
@@ -125,6 +126,22 @@ impl ConnectError {
             _ => format!("{url}: no connection: {text}"),
         };
         Self::new(kind, format!("{subject}; {hint}")).caused_by(error)
+    }
+}
+
+/// What a stream that failed says about the two ends. The library behind it is told apart by its
+/// words alone.
+fn of_stream(url: &BrokerUrl, text: &str) -> (ConnectErrorKind, &'static str) {
+    use ConnectErrorKind as Kind;
+    if text.contains("invalid peer certificate") {
+        let hint = "trust the authority that signed it, or use the host that it is for";
+        (Kind::Untrusted, hint)
+    } else if url.is_tls() && text.contains("corrupt message") {
+        (Kind::Unreachable, "what listens there has no TLS; is it for amqp://?")
+    } else if url.is_tls() {
+        (Kind::Unreachable, "is a RabbitMQ broker listening there, with TLS?")
+    } else {
+        (Kind::Unreachable, "is a RabbitMQ broker listening there, and without TLS (amqps://)?")
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lapin::{Channel, Connection, ConnectionProperties};
+use lapin::{Channel, Connection, ConnectionProperties, runtime, tcp::OwnedTLSConfig};
 
 use super::{ConnectError, ConnectOptions, in_time};
 
@@ -17,7 +17,12 @@ pub(crate) async fn open(options: &ConnectOptions, role: &str) -> Result<Connect
     uri.query.heartbeat.get_or_insert(u16::try_from(seconds).unwrap_or(u16::MAX));
     let name = format!("{} ({role})", options.connection_name());
     let properties = ConnectionProperties::default().with_connection_name(name.into());
-    let connecting = Connection::connect_uri(uri, properties);
+    let authorities = options.authorities().map(str::to_owned);
+    let tls = OwnedTLSConfig { identity: None, cert_chain: authorities };
+    let connecting = async {
+        let runtime = runtime::default_runtime()?;
+        Connection::connect_uri_with_config(uri, properties, tls, runtime).await
+    };
     match tokio::time::timeout(options.limit(), connecting).await {
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(error)) => Err(ConnectError::of_connection(url, error)),

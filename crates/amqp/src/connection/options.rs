@@ -9,6 +9,7 @@ use crate::topology::Prefix;
 #[derive(Debug, Clone)]
 pub struct ConnectOptions {
     url: BrokerUrl,
+    authorities: Option<String>,
     prefix: Prefix,
     name: String,
     timeout: Duration,
@@ -27,6 +28,7 @@ impl ConnectOptions {
     pub fn new(url: &str) -> Result<Self, ConnectError> {
         Ok(Self {
             url: BrokerUrl::from_str(url)?,
+            authorities: None,
             prefix: Prefix::default(),
             name: "outwork".to_owned(),
             timeout: Duration::from_secs(15),
@@ -35,6 +37,25 @@ impl ConnectOptions {
             max_payload: 8 << 20,
             backoff: Backoff::default(),
         })
+    }
+
+    /// Trusts brokers with certificates of these authorities as well as of those that the system
+    /// trusts: one certificate in PEM form, or several.
+    ///
+    /// # Errors
+    ///
+    /// When there is no certificate in the text, or the URL does not ask for TLS.
+    pub fn trust(mut self, authorities: impl Into<String>) -> Result<Self, ConnectError> {
+        let authorities = authorities.into();
+        let refuse = |why: &str| Err(ConnectError::invalid("certificate authority", why));
+        if !self.url.is_tls() {
+            return refuse("it is for amqps://, and this URL has no TLS");
+        }
+        if !authorities.contains("-----BEGIN CERTIFICATE-----") {
+            return refuse("there is no certificate in PEM form in it");
+        }
+        self.authorities = Some(authorities);
+        Ok(self)
     }
 
     /// Sets what all names on the broker begin with; `outwork` if not set.
@@ -101,6 +122,10 @@ impl ConnectOptions {
         &self.url
     }
 
+    pub(crate) fn authorities(&self) -> Option<&str> {
+        self.authorities.as_deref()
+    }
+
     pub(crate) const fn names(&self) -> &Prefix {
         &self.prefix
     }
@@ -127,5 +152,21 @@ impl ConnectOptions {
 
     pub(crate) const fn pauses(&self) -> Backoff {
         self.backoff
+    }
+}
+
+#[cfg(all(test, feature = "tls"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authority_is_refused_where_it_would_prove_nothing() {
+        let certificate = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n";
+        let of = |url: &str, text: &str| ConnectOptions::new(url).unwrap().trust(text);
+        assert!(of("amqps://h", certificate).is_ok());
+        for (url, text, why) in [("amqp://h", certificate, "TLS"), ("amqps://h", "x", "PEM")] {
+            let error = of(url, text).unwrap_err();
+            assert!(error.to_string().contains(why), "{error}");
+        }
     }
 }

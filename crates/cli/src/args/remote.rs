@@ -20,6 +20,13 @@ pub(crate) struct BrokerArgs {
     /// Read that URL from FILE
     #[arg(long, value_name = "FILE", help_heading = BROKER)]
     pub(crate) url_file: Option<PathBuf>,
+
+    /// Trust the certificate authorities in FILE as well, for amqps://
+    ///
+    /// One certificate in PEM form or several, beside those that the system trusts. Without it
+    /// the configuration says so, as tls_ca.
+    #[arg(long, value_name = "FILE", help_heading = BROKER)]
+    pub(crate) tls_ca: Option<PathBuf>,
 }
 
 const BROKER: &str = "Broker options";

@@ -13,7 +13,7 @@ fn args(executor: Option<&str>, queue: Option<&str>) -> ExecutorArgs {
     ExecutorArgs {
         executor: executor.map(str::to_owned),
         queue: QueueArgs { queue: queue.map(|queue| queue.to_owned().try_into().unwrap()) },
-        broker: BrokerArgs { url: None, url_file: None },
+        broker: BrokerArgs { url: None, url_file: None, tls_ca: None },
     }
 }
 
