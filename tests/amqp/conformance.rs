@@ -182,20 +182,32 @@ impl Fixture for Cluster {
     }
 }
 
-macro_rules! clusters {
-    ($($name:ident: $kind:ident, $pool:ident;)*) => {$(
-        #[test]
-        fn $name() {
-            must_keep(&Cluster::new(QueueKind::$kind, Pool::$pool));
-        }
-    )*};
+#[test]
+fn threads_behind_quorum_queues_keep_the_contract() {
+    must_keep(&Cluster::new(QueueKind::Quorum, Pool::Threads));
 }
 
-clusters! {
-    threads_behind_quorum_queues_keep_the_contract: Quorum, Threads;
-    threads_behind_classic_queues_keep_the_contract: Classic, Threads;
-    processes_behind_quorum_queues_keep_the_contract: Quorum, Processes;
-    processes_behind_classic_queues_keep_the_contract: Classic, Processes;
-    loops_behind_quorum_queues_keep_the_contract: Quorum, Loops;
-    loops_behind_classic_queues_keep_the_contract: Classic, Loops;
+#[test]
+fn threads_behind_classic_queues_keep_the_contract() {
+    must_keep(&Cluster::new(QueueKind::Classic, Pool::Threads));
+}
+
+#[test]
+fn processes_behind_quorum_queues_keep_the_contract() {
+    must_keep(&Cluster::new(QueueKind::Quorum, Pool::Processes));
+}
+
+#[test]
+fn processes_behind_classic_queues_keep_the_contract() {
+    must_keep(&Cluster::new(QueueKind::Classic, Pool::Processes));
+}
+
+#[test]
+fn loops_behind_quorum_queues_keep_the_contract() {
+    must_keep(&Cluster::new(QueueKind::Quorum, Pool::Loops));
+}
+
+#[test]
+fn loops_behind_classic_queues_keep_the_contract() {
+    must_keep(&Cluster::new(QueueKind::Classic, Pool::Loops));
 }

@@ -9,13 +9,17 @@ use std::{
 use outwork_core::conformance::checks;
 
 /// Where tests are, and what their paths begin with.
-const PLACES: [(&str, &str); 7] = [
+const PLACES: [(&str, &str); 11] = [
     ("crates/core/src", "core"),
     ("crates/local/src", "local"),
+    ("crates/amqp/src", "amqp"),
     ("crates/cli/src", "cli"),
     ("crates/core/tests/conformance", "core::conformance"),
     ("crates/cli/tests/it", "cli::it"),
+    ("crates/cli/tests/amqp", "cli::amqp"),
     ("tests/it", "tests::it"),
+    ("tests/amqp", "tests::amqp"),
+    ("tests/broker/tests", "tests"),
     ("bench/src", "bench"),
 ];
 

@@ -45,6 +45,10 @@ impl BrokerUrl {
         &self.uri.authority.userinfo.username
     }
 
+    pub(crate) fn is_tls(&self) -> bool {
+        self.uri.scheme == AMQPScheme::AMQPS
+    }
+
     /// Whether a password stands in the text of a URL, where others can read it.
     #[must_use]
     pub fn has_password(text: &str) -> bool {
