@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{
     Fixture, Spec,
     script::{Body, Script},
-    support::{Held, Trial, checks, ms, must, must_be},
+    support::{Held, Trial, checks, ms, must, must_be, with_enough_time},
 };
 use crate::{Priority, Task, TaskErrorKind, TaskOptions};
 
@@ -120,14 +120,17 @@ fn a_delayed_task_waits_for_its_time(fixture: &dyn Fixture) -> Held {
 }
 
 fn a_delayed_task_stands_in_nobodys_way(fixture: &dyn Fixture) -> Held {
-    let trial = Trial::single(fixture)?;
-    trial.needs_ahead()?;
-    let log = trial.log("log");
-    let late = trial.begin(delayed(trial.task(Script::new().note(&log, "delayed")), 300))?;
-    trial.run(trial.task(Script::new().note(&log, "other")))?;
-    must("it runs", trial.outcome_of(late)?.is_success())?;
-    must_be("the order of the runs", log.lines(), ["other", "delayed"])?;
-    trial.finish()
+    with_enough_time(ms(300), |delay| {
+        let trial = Trial::single(fixture)?;
+        trial.needs_ahead()?;
+        let log = trial.log("log");
+        let late = trial.task(Script::new().note(&log, "delayed"));
+        let late = trial.begin(late.with_options(TaskOptions::new().delay(delay)))?;
+        trial.run(trial.task(Script::new().note(&log, "other")))?;
+        must("it runs", trial.outcome_of(late)?.is_success())?;
+        must_be("the order of the runs", log.lines(), ["other", "delayed"])?;
+        trial.finish()
+    })
 }
 
 fn a_task_that_is_late_expires(fixture: &dyn Fixture) -> Held {

@@ -8,7 +8,10 @@ use std::{
 use super::{
     Fixture, Spec,
     script::{Body, Script},
-    support::{Begun, Gate, Held, Stop, Trial, attempts, checks, count, ms, must, must_be},
+    support::{
+        Begun, Gate, Held, Stop, Trial, attempts, checks, count, ms, must, must_be,
+        with_enough_time,
+    },
 };
 use crate::{
     AttachError, Batch, Cancel, EventFilter, Executor, JobHandle, LossReason, Outcome, Phase,
@@ -210,7 +213,7 @@ fn the_deadline_bounds_a_stuck_body(fixture: &dyn Fixture) -> Held {
 
 fn the_deadline_forces_an_async_body(fixture: &dyn Fixture) -> Held {
     // What is forced at the deadline has to be heard of within a tenth of it.
-    in_three_tries(|| {
+    with_enough_time(ms(300), |deadline| {
         let trial = Trial::usual(fixture)?;
         trial.needs_async()?;
         let (gate, log) = (trial.gate("gate"), trial.log("log"));
@@ -218,7 +221,7 @@ fn the_deadline_forces_an_async_body(fixture: &dyn Fixture) -> Held {
         let options = TaskOptions::new().grace(trial.long());
         let begun = trial.begin(Body::Async.task(script).with_options(options))?;
         trial.until_lines(&log, 1)?;
-        let report = trial.stop(Shutdown::drain(ms(300)))?;
+        let report = trial.stop(Shutdown::drain(deadline))?;
         must_be("cancelled and lost", (report.cancelled, report.lost), (1, 0))?;
         must_be("the state", trial.outcome_of(begun)?.state(), State::Cancelled)?;
         must_be("what the body did", log.lines(), ["runs", "dropped"])?;

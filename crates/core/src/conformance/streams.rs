@@ -11,7 +11,7 @@ use super::{
     order::most_at_once,
     registry::DOUBLE,
     script::{Body, SYNC, Script},
-    support::{Held, Items, Log, Stop, Trial, checks, ms, must, must_be},
+    support::{Held, Items, Log, Stop, Trial, checks, ms, must, must_be, with_enough_time},
 };
 use crate::{
     CallError, Cancel, EventFilter, EventKind, ExecutorExt, Limits, Outcome, RunMultiple, State,
@@ -158,25 +158,29 @@ fn inputs_are_taken_as_there_is_room(fixture: &dyn Fixture) -> Held {
 }
 
 fn each_task_has_its_limit(fixture: &dyn Fixture) -> Held {
-    let trial = Trial::usual(fixture)?;
-    trial.needs_concurrency()?;
-    let slow = trial.task(Script::new().await_stop().fail("stopped"));
-    let slow_id = slow.id();
-    let tasks = vec![slow, trial.task(Script::new()), trial.task(Script::new())];
-    let ends = trial.executor().run_multiple(tasks, limits(2).per_task(ms(200)));
-    let mut states = Vec::new();
-    for (index, outcome) in trial.items(ends).all()? {
-        let outcome = outcome?;
-        if let Some(TaskErrorKind::TimedOut { limit, .. }) = outcome.error().map(|e| e.kind()) {
-            must_be("the limit in the error", *limit, ms(200))?;
+    with_enough_time(ms(200), |limit| {
+        let trial = Trial::usual(fixture)?;
+        trial.needs_concurrency()?;
+        let slow = trial.task(Script::new().await_stop().fail("stopped"));
+        let slow_id = slow.id();
+        let tasks = vec![slow, trial.task(Script::new()), trial.task(Script::new())];
+        let ends = trial.executor().run_multiple(tasks, limits(2).per_task(limit));
+        let mut states = Vec::new();
+        for (index, outcome) in trial.items(ends).all()? {
+            let outcome = outcome?;
+            if let Some(TaskErrorKind::TimedOut { limit: told, .. }) =
+                outcome.error().map(|e| e.kind())
+            {
+                must_be("the limit in the error", *told, limit)?;
+            }
+            states.push((index, outcome.state()));
         }
-        states.push((index, outcome.state()));
-    }
-    states.sort_unstable_by_key(|(index, _)| *index);
-    let expected = [(0, State::TimedOut), (1, State::Succeeded), (2, State::Succeeded)];
-    must_be("the ends", states, expected)?;
-    must_be("the slow task", trial.cancel(slow_id)?, Cancel::NotFound)?;
-    trial.finish()
+        states.sort_unstable_by_key(|(index, _)| *index);
+        let expected = [(0, State::TimedOut), (1, State::Succeeded), (2, State::Succeeded)];
+        must_be("the ends", states, expected)?;
+        must_be("the slow task", trial.cancel(slow_id)?, Cancel::NotFound)?;
+        trial.finish()
+    })
 }
 
 fn all_tasks_have_one_limit(fixture: &dyn Fixture) -> Held {

@@ -33,6 +33,12 @@ pub(super) const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
+/// Tries something that takes a time, and if that was too little, with more of it: the machine may
+/// be busy with other things.
+pub(super) fn with_enough_time(time: Duration, mut attempt: impl FnMut(Duration) -> Held) -> Held {
+    attempt(time).or_else(|_| attempt(4 * time)).or_else(|_| attempt(16 * time))
+}
+
 pub(super) fn count(n: u32) -> NonZeroU32 {
     NonZeroU32::new(n).expect("the suite counts from 1")
 }
