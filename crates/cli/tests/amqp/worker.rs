@@ -23,11 +23,15 @@ fn busy(farm: &Farm, args: &[&str]) -> (Running, Running) {
     (worker, client)
 }
 
-/// The programs that a process has started.
-fn children(parent: Pid) -> Vec<Pid> {
-    let output = Command::new("pgrep").args(["-P", &parent.as_raw_nonzero().to_string()]).output();
-    let text = String::from_utf8(output.unwrap().stdout).unwrap();
-    text.lines().map(|pid| Pid::from_raw(pid.parse().unwrap()).unwrap()).collect()
+/// Each `sleep` that a worker runs. It says that a task has started before the program has.
+fn programs_of(worker: &Running) -> Vec<Pid> {
+    let parent = worker.pid().as_raw_nonzero().to_string();
+    let running = || {
+        let output = Command::new("pgrep").args(["-P", &parent, "-x", "sleep"]).output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    };
+    wait_until("its program runs", || !running().is_empty());
+    running().lines().map(|pid| Pid::from_raw(pid.parse().unwrap()).unwrap()).collect()
 }
 
 fn are_gone(programs: &[Pid]) -> bool {
@@ -56,7 +60,7 @@ fn the_first_signal_finishes_what_runs_and_takes_no_more() {
 fn work_that_is_cut_off_by_the_drain_timeout_is_run_by_another_worker_at_once() {
     let farm = Farm::new();
     let (worker, client) = busy(&farm, &["--drain-timeout", "1s"]);
-    let programs = children(worker.pid());
+    let programs = programs_of(&worker);
     let other = farm.worker(&["--allow-exec", "sleep", "--concurrency", "1"]);
     let ran = drained(worker);
     assert_eq!(ran.code, 6, "{}", ran.stderr);
@@ -85,7 +89,7 @@ fn a_worker_that_cannot_tell_the_broker_leaves_all_the_same_and_loses_nothing() 
     let broker = Arc::new(Broker::private().unwrap());
     let farm = Farm::on(Arc::clone(&broker));
     let (worker, client) = busy(&farm, &["--drain-timeout", "1s"]);
-    let programs = children(worker.pid());
+    let programs = programs_of(&worker);
     broker.kill().unwrap();
     let ran = drained(worker);
     assert_eq!(ran.code, 6, "{}", ran.stderr);
@@ -101,7 +105,7 @@ fn a_worker_that_cannot_tell_the_broker_leaves_all_the_same_and_loses_nothing() 
 fn the_third_signal_kills_and_the_work_is_not_lost() {
     let farm = Farm::new();
     let (worker, client) = busy(&farm, &[]);
-    let programs = children(worker.pid());
+    let programs = programs_of(&worker);
     for said in ["once more gives it back", "once more kills"] {
         worker.signal(Signal::TERM);
         worker.said(said);
@@ -120,7 +124,7 @@ fn the_third_signal_kills_and_the_work_is_not_lost() {
 fn a_worker_that_quits_at_once_leaves_no_program_behind_and_loses_nothing() {
     let farm = Farm::new();
     let (worker, client) = busy(&farm, &[]);
-    let programs = children(worker.pid());
+    let programs = programs_of(&worker);
     worker.signal(Signal::QUIT);
     assert_eq!(worker.ended().code, -1);
     wait_until("its programs are gone", || are_gone(&programs));
