@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask test`, `cargo xtask models`, `cargo xtask stress`.
+//! The project's own commands: `cargo xtask test`, `cargo xtask broker`, `cargo xtask models`, `cargo xtask stress`.
 
 mod broker;
 mod models;
@@ -19,6 +19,8 @@ struct Args {
 enum Command {
     /// Run every test of the workspace, with plain `cargo test`
     Test(test::TestArgs),
+    /// Run every test that needs RabbitMQ, which is installed where that is missing and may be done
+    Broker(broker::BrokerArgs),
     /// Try what threads can do to each other in many orders, with a model checker
     Models(models::ModelsArgs),
     /// Stress the executors until the time is up or something is wrong
@@ -29,6 +31,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Args::parse().command {
         Command::Test(args) => test::run(&args),
+        Command::Broker(args) => broker::run(&args),
         Command::Models(args) => models::run(&args),
         Command::Stress(args) => stress::run(&args),
     }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 
-use crate::broker;
+use crate::broker::{self, BrokerArgs};
 
 /// What to hand on to `cargo test`.
 #[derive(Debug, clap::Args)]
@@ -23,10 +23,7 @@ pub(crate) struct TestArgs {
 pub(crate) fn run(args: &TestArgs) -> anyhow::Result<()> {
     cargo_test(&["--workspace", "--all-features"], args)?;
     if args.broker {
-        broker::provide();
-        cargo_test(&["--package", "outwork-test-broker", "--test", "broker"], args)?;
-        cargo_test(&["--package", "outwork-tests", "--test", "amqp"], args)?;
-        cargo_test(&["--package", "outwork-cli", "--test", "amqp"], args)?;
+        broker::run(&BrokerArgs::all(&args.cargo))?;
     }
     Ok(())
 }
