@@ -23,6 +23,9 @@ mod farm;
 /// `--executor amqp`, against what the same command gives here.
 mod remote;
 
+/// Every flag, by what it changes.
+mod options;
+
 /// Signals, drains and logs of a worker.
 mod worker;
 
