@@ -79,3 +79,63 @@ fn a_third_process_cancels_a_queued_a_delayed_and_a_running_job() {
     }
     assert_eq!(block_on(third.cancel_job(running)).unwrap(), Cancel::NotFound);
 }
+
+#[test]
+fn a_third_process_learns_how_it_is_with_a_task_that_somebody_waits_for() {
+    let place = Place::new();
+    let worker = place.worker(1);
+    let client = place.client();
+    let submit = |task| block_on(client.submit(task)).unwrap();
+    let running = submit(SLEEP.task(&60_000).unwrap());
+    until("it runs", || worker.status().running == 1);
+    let queued = submit(ECHO.task(&"queued".to_owned()).unwrap());
+    let third = asker(&place);
+    let status = |id| block_on(third.status_of(id)).unwrap();
+    let seen = status(running.task_id()).unwrap();
+    assert_eq!((seen.state, seen.attempt), (State::Running, 1));
+    assert_eq!(seen.worker.as_deref(), Some(worker.name()));
+    assert_eq!((seen.name.as_str(), seen.queue.as_str()), ("test.sleep", "jobs"));
+    let seen = status(queued.task_id()).unwrap();
+    assert_eq!((seen.state, seen.attempt), (State::Pending, 0));
+    assert!(seen.at >= seen.submitted_at && seen.submitted_at.elapsed().unwrap() < 2 * PATIENCE);
+    running.cancel();
+    let mut queued = queued;
+    assert!(queued.wait_timeout(PATIENCE).unwrap().is_success());
+    assert_eq!(status(queued.task_id()).unwrap().state, State::Succeeded);
+    assert_eq!(status(running.task_id()).unwrap().state, State::Cancelled);
+    assert!(status(TaskId::new()).is_none());
+    // When the one who has submitted it is gone, the worker knows.
+    let orphan = submit(SLEEP.task(&5_000).unwrap()).task_id();
+    until("it runs", || worker.status().running == 1);
+    drop(client);
+    assert_eq!(status(orphan).unwrap().state, State::Running);
+}
+
+#[test]
+fn what_another_process_cancels_resolves_at_once_for_who_waits_for_it() {
+    let place = Place::new();
+    let worker = place.worker(1);
+    let client = place.client();
+    let submit = |task| block_on(client.submit(task)).unwrap();
+    let running = submit(SLEEP.task(&60_000).unwrap());
+    until("it runs", || worker.status().running == 1);
+    let queued = submit(ECHO.task(&"queued".to_owned()).unwrap());
+    let options = TaskOptions::new().delay(PATIENCE * 10);
+    let delayed = submit(ECHO.task(&"delayed".to_owned()).unwrap().with_options(options));
+    let third = AmqpExecutor::builder(place.options()).queue(place.queue.clone()).without_queue();
+    let third = block_on(third.connect()).unwrap();
+    for mut handle in [queued, delayed] {
+        block_on(third.cancel_job(handle.task_id())).unwrap();
+        let outcome = handle.wait_timeout(PATIENCE).expect("it resolves while its turn is far");
+        assert_eq!((outcome.state(), outcome.attempts()), (State::Cancelled, 0));
+    }
+    assert_eq!(running.state(), State::Running);
+    block_on(third.cancel_job(running.task_id())).unwrap();
+    assert_eq!({ running }.wait_timeout(PATIENCE).unwrap().state(), State::Cancelled);
+    // Neither of the others is started when its turn has come; the one that waits on the
+    // ladder is dealt with later.
+    until("the queued one is dealt with", || worker.status().done == 2);
+    let mut next = submit(ECHO.task(&"next".to_owned()).unwrap());
+    assert!(next.wait_timeout(PATIENCE).unwrap().is_success());
+    assert_eq!(worker.status().done, 3);
+}

@@ -10,11 +10,13 @@ mod instances;
 mod jobs;
 mod live;
 mod ping;
+mod recent;
 mod remote;
 mod replies;
 mod settings;
 mod shutdown;
 mod stamps;
+mod state;
 mod submit;
 
 use std::{fmt, sync::Arc};

@@ -13,7 +13,9 @@ mod result;
 mod results;
 mod task;
 
-pub(crate) use control::{CancelAck, Control, InHand, Ping, Pong, Running, Tombstone};
+pub(crate) use control::{
+    CancelAck, Control, InHand, Ping, Pong, Running, StatusQuestion, Tombstone,
+};
 pub(crate) use envelope::Envelope;
 pub(crate) use error::WireError;
 pub(crate) use event::RemoteEvent;

@@ -54,6 +54,13 @@ struct Grave {
     running: Running,
 }
 
+impl Grave {
+    fn tombstone(&self, reply_to: Option<String>) -> Tombstone {
+        let Self { id, until, queue, running } = self.clone();
+        Tombstone { id, until, queue, reply_to, running }
+    }
+}
+
 impl Client {
     pub(super) async fn cancel(self: &Arc<Self>, id: TaskId, running: Running) -> Cancel {
         match self.live.get(id).filter(|cell| cell.is_promised()) {
@@ -188,9 +195,8 @@ impl Client {
     }
 
     async fn send_tombstone(&self, grave: &Grave) -> bool {
-        let Grave { id, until, queue, running } = grave.clone();
-        let reply_to = Some(self.replies.as_str().to_owned());
-        let tombstone = Tombstone { id, until, queue, reply_to, running };
+        let id = grave.id;
+        let tombstone = grave.tombstone(Some(self.replies.as_str().to_owned()));
         let (properties, body) = match Control::Cancel(tombstone).encode() {
             Ok(encoded) => encoded,
             Err(error) => {
@@ -209,6 +215,16 @@ impl Client {
         sent.inspect_err(|error| tracing::error!(%error, %id, "a tombstone was not sent")).is_ok()
     }
 
+    /// Tells whoever has submitted a task that somebody else cancels it. Its handle is to resolve
+    /// now, and not when a worker comes upon the task.
+    async fn tell_submitter(&self, grave: &Grave) {
+        let told = self.tell_clients(&Control::Cancel(grave.tombstone(None))).await;
+        if let Err(error) = told {
+            // Then it is told of the end when the turn of its task has come.
+            tracing::warn!(%error, id = %grave.id, "who waits for a task was not told of its end");
+        }
+    }
+
     /// Cancels a task that another process submitted.
     pub(super) async fn cancel_elsewhere(
         self: &Arc<Self>,
@@ -222,6 +238,7 @@ impl Client {
             // A time of its own: what is submitted from here on is not meant.
             let until = client.stamps.next(id, now());
             let grave = Grave { id, until, queue, running: Running::Ask };
+            client.tell_submitter(&grave).await;
             let buried = tokio::time::timeout(5 * ANSWER, client.bury(&grave)).await;
             // The caller may have gone.
             let _ = tell.send(buried.unwrap_or(Buried::Unknown));

@@ -24,7 +24,7 @@ use crate::{
     lock::lock,
     telemetry,
     topology::QueueName,
-    wire::{Millis, RemoteEvent, Running},
+    wire::{JobRecord, Millis, RemoteEvent, Running, now},
 };
 
 /// One task that was submitted here, from its submission until nobody holds its outcome.
@@ -53,6 +53,8 @@ struct Inner {
     stop: Stop,
     has_place: bool,
     worker: Option<Arc<str>>,
+    /// When the phase changed last.
+    since: Millis,
     earlier: EarlierOutputs,
     instance: Option<Instance>,
     outcome: Option<Outcome>,
@@ -71,6 +73,22 @@ enum Phase {
     Ended(State),
 }
 
+impl Phase {
+    const fn state(self) -> State {
+        match self {
+            Self::Enrolling | Self::Promised | Self::Waiting => State::Pending,
+            Self::Running => State::Running,
+            Self::Ended(state) => state,
+        }
+    }
+}
+
+impl Inner {
+    fn enter(&mut self, phase: Phase) {
+        (self.phase, self.since) = (phase, now());
+    }
+}
+
 impl Cell {
     pub(super) fn new(client: &Arc<Client>, new: NewCell) -> Arc<Self> {
         let NewCell { id, name, queue, submitted, failures, instance, promised } = new;
@@ -81,6 +99,7 @@ impl Cell {
             stop: Stop::default(),
             has_place: true,
             worker: None,
+            since: submitted,
             earlier: EarlierOutputs::default(),
             instance,
             outcome: None,
@@ -116,10 +135,27 @@ impl Cell {
     }
 
     pub(super) fn state_now(&self) -> State {
-        match self.lock().phase {
-            Phase::Enrolling | Phase::Promised | Phase::Waiting => State::Pending,
-            Phase::Running => State::Running,
-            Phase::Ended(state) => state,
+        self.lock().phase.state()
+    }
+
+    /// What there is to say of it to whoever asks.
+    pub(super) fn record(&self) -> JobRecord {
+        let inner = self.lock();
+        let attempt = inner.failures + u32::from(inner.phase == Phase::Running);
+        self.record_of(&inner, attempt)
+    }
+
+    fn record_of(&self, inner: &Inner, attempt: u32) -> JobRecord {
+        JobRecord {
+            id: self.id,
+            name: self.name.clone(),
+            queue: self.queue.clone(),
+            submitted: self.submitted,
+            at: inner.since,
+            state: inner.phase.state(),
+            attempt,
+            worker: inner.worker.as_deref().map(str::to_owned),
+            outcome: None,
         }
     }
 
@@ -194,7 +230,7 @@ impl Cell {
                 let failures = std::mem::replace(&mut inner.failures, current);
                 inner.earlier.keep(output, failures);
                 inner.start_told = false;
-                inner.phase = Phase::Waiting;
+                inner.enter(Phase::Waiting);
             }
             // Of an attempt that is over: a copy.
             RemoteEvent::Started { .. }
@@ -207,7 +243,7 @@ impl Cell {
         if std::mem::replace(&mut inner.start_told, true) {
             return;
         }
-        inner.phase = Phase::Running;
+        inner.enter(Phase::Running);
         let worker = inner.worker.clone();
         self.emit(inner.failures + 1, || EventKind::Started { worker });
     }
@@ -262,7 +298,7 @@ impl Cell {
         let failures = inner.failures;
         let outcome = inner.earlier.put_before(outcome, failures);
         let state = outcome.state();
-        inner.phase = Phase::Ended(state);
+        inner.enter(Phase::Ended(state));
         client.counts.ended(state);
         telemetry::client_ended(state);
         client.count_stopped(inner.stop.reason(), &outcome);
@@ -270,6 +306,7 @@ impl Cell {
             state,
             error: outcome.error().cloned(),
         });
+        let outcome_attempts = outcome.attempts();
         inner.outcome = Some(outcome);
         // Before the end can be seen, so that whoever learns of it finds the room, the instance
         // and the id free.
@@ -280,6 +317,7 @@ impl Cell {
         if self.addressed.load(Ordering::Relaxed) {
             client.retained.keep(self.id, self);
         }
+        client.recent.add(self.record_of(&inner, outcome_attempts));
         client.live.remove(self.id);
         drop(inner);
         // Nobody else completes it.

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::{
     AmqpSettings, answers::Answers, cell::Cell, instances::Instances, live::LiveTasks,
-    remote::Question, shutdown::Lifecycle, stamps::Stamps,
+    recent::RecentEnds, remote::Question, shutdown::Lifecycle, stamps::Stamps,
 };
 use crate::{
     connection::{ConnectOptions, Link, Runtime},
@@ -24,7 +24,7 @@ use crate::{
     publisher::Publisher,
     telemetry,
     topology::QueueName,
-    wire::{CancelAck, Pong, Sender},
+    wire::{CancelAck, JobRecord, Pong, Sender},
 };
 
 /// What all tasks of one executor share. Handles hold it, so it outlives the executor's owner.
@@ -47,6 +47,8 @@ pub(super) struct Client {
     pub(super) hub: EventHub,
     pub(super) acks: Answers<CancelAck>,
     pub(super) pongs: Answers<Pong>,
+    pub(super) states: Answers<JobRecord>,
+    pub(super) recent: RecentEnds,
     pub(super) stamps: Stamps,
     pub(super) lifecycle: Lifecycle,
     pub(super) counts: Counters,
@@ -85,6 +87,8 @@ impl Client {
             hub: EventHub::new(),
             acks: Answers::default(),
             pongs: Answers::default(),
+            states: Answers::default(),
+            recent: RecentEnds::default(),
             stamps: Stamps::default(),
             lifecycle: Lifecycle::default(),
             counts: Counters::default(),

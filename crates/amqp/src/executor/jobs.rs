@@ -114,6 +114,6 @@ fn unreadable(why: &str) -> ConnectError {
     ConnectError::new(ConnectErrorKind::Broker, message)
 }
 
-fn closed() -> ConnectError {
+pub(super) fn closed() -> ConnectError {
     ConnectError::new(ConnectErrorKind::Broker, "the executor is shut down")
 }

@@ -12,15 +12,15 @@ use lapin::{
 use outwork_core::{LossReason, TaskError, WorkerLost};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{client::Client, jobs::follow_jobs, remote::Question};
+use super::{cell::Cell, client::Client, jobs::follow_jobs, remote::Question};
 use crate::{
     connection::{
         ConnectError, ConnectErrorKind, ConnectOptions, End, Epoch, Session, in_time, open_channel,
     },
     topology::{declare_client, verify_queue, was_deleted},
     wire::{
-        CancelAck, InHand, Kind, Pong, RemoteEvent, ResultMessage, Sender, WireError, headers_of,
-        read_results,
+        CancelAck, Control, InHand, JobRecord, Kind, Pong, RemoteEvent, ResultMessage, Sender,
+        WireError, headers_of, read_results,
     },
 };
 
@@ -179,6 +179,22 @@ impl Client {
         }
     }
 
+    /// What somebody tells all clients.
+    fn told_to_all(&self, what: Control) {
+        match what {
+            Control::Cancel(tombstone) => {
+                let cell = self.live.get(tombstone.id);
+                let meant = |cell: &Arc<Cell>| cell.submitted <= tombstone.until;
+                if let Some(cell) = cell.filter(meant) {
+                    // As if it were cancelled here: only then it is known who could start it.
+                    Self::cancel_in_background(cell);
+                }
+            }
+            Control::Status(question) => self.answer_state(&question),
+            Control::Mark { .. } | Control::Ping(_) => {}
+        }
+    }
+
     fn read_reply(self: &Arc<Self>, delivery: &Delivery) -> Result<(), WireError> {
         let Delivery { properties, data, .. } = delivery;
         let headers = headers_of(properties);
@@ -215,7 +231,12 @@ impl Client {
                 let pong = Pong::read(properties)?;
                 self.pongs.tell(pong.id, &pong);
             }
-            Kind::Task | Kind::Control | Kind::Job => {
+            Kind::Job => {
+                let record = JobRecord::read(properties, data)?;
+                self.states.tell(record.id, &record);
+            }
+            Kind::Control => self.told_to_all(Control::read(properties, data)?),
+            Kind::Task => {
                 return Err(WireError::Header("it is no reply".to_owned()));
             }
         }

@@ -9,7 +9,7 @@ use lapin::{
 };
 
 use super::{
-    QueueKind, QueueName,
+    Prefix, QueueKind, QueueName,
     mismatch::explain,
     objects::{Binding, Exchange, Objects, Queue, Target},
 };
@@ -67,13 +67,14 @@ pub(crate) async fn declare_client(
     replies: &ShortString,
 ) -> Result<(), ConnectError> {
     let scratch = Scratch::open(options, connection).await?;
-    let binding = Binding {
+    let binding = |key| Binding {
         from: options.names().reply_exchange(),
         to: Target::Queue(replies.clone()),
-        key: replies.clone(),
+        key,
     };
+    let bindings = vec![binding(replies.clone()), binding(Prefix::all_clients())];
     let queues = vec![Queue::replies(replies.clone())];
-    scratch.declare(Objects { queues, bindings: vec![binding], ..Objects::default() }).await?;
+    scratch.declare(Objects { queues, bindings, ..Objects::default() }).await?;
     scratch.close().await
 }
 

@@ -167,6 +167,11 @@ impl Prefix {
         self.name("jobs")
     }
 
+    /// Under which key messages go to all clients.
+    pub(crate) fn all_clients() -> ShortString {
+        ShortString::from("all")
+    }
+
     /// The queue that the replies to one client go to.
     pub(crate) fn reply_queue(&self, client: &str) -> ShortString {
         self.name(&format!("r.{client}"))

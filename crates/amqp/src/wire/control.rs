@@ -25,6 +25,17 @@ pub(crate) enum Control {
     },
     /// Somebody asks who is there.
     Ping(Ping),
+    /// Somebody asks how it is with a task.
+    Status(StatusQuestion),
+}
+
+/// The question how it is with a task. Whoever has it, or has submitted it, answers with a
+/// record as of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StatusQuestion {
+    pub(crate) id: TaskId,
+    /// Where to answer.
+    pub(crate) reply_to: String,
 }
 
 /// The question which workers of a queue are there.
@@ -103,6 +114,7 @@ impl Control {
             Self::Cancel(tombstone) => tombstone.id,
             Self::Mark { .. } => TaskId::new(),
             Self::Ping(ping) => ping.id,
+            Self::Status(question) => question.id,
         };
         let stamp = u64::try_from(now() / 1000).unwrap_or_default();
         let properties = Writer::new(Kind::Control).properties(id).with_timestamp(stamp);

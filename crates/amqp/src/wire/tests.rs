@@ -15,8 +15,8 @@ use proptest::prelude::*;
 
 use super::{
     CancelAck, Control, Ended, Envelope, InHand, JobRecord, Kind, Ping, Pong, RemoteEvent,
-    ResultMessage, Running, Sender, TaskMessage, Tombstone, WireError, encode_results, headers_of,
-    read_results,
+    ResultMessage, Running, Sender, StatusQuestion, TaskMessage, Tombstone, WireError,
+    encode_results, headers_of, read_results,
 };
 use crate::topology::QueueName;
 
@@ -269,7 +269,9 @@ fn control_and_its_answers_come_out_as_they_went_in() {
     let (queue, reply_to) = (QueueName::new("mail").unwrap(), "outwork.r.me".to_owned());
     let ping = Ping { id: id(), queue, reply_to };
     let mark = Control::Mark { reader: "me".to_owned() };
-    for control in [Control::Cancel(tombstone), mark, Control::Ping(ping)] {
+    let question = StatusQuestion { id: tombstone.id, reply_to: "outwork.r.1".to_owned() };
+    let asked = [Control::Cancel(tombstone), mark, Control::Ping(ping), Control::Status(question)];
+    for control in asked {
         let (properties, body) = control.encode().unwrap();
         assert_eq!(Control::read(&properties, &body).unwrap(), control);
     }

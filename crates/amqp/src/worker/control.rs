@@ -10,13 +10,13 @@ use lapin::{
     options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions},
     types::{AMQPValue, FieldTable, ShortString},
 };
-use outwork_core::TaskId;
+use outwork_core::{State, TaskId};
 
-use super::{desk::Desk, hand::Held, tombstones::MEMORY};
+use super::{desk::Desk, hand::Held, settle::record_of, tombstones::MEMORY};
 use crate::{
     connection::open_channel,
     publisher::Outgoing,
-    wire::{CancelAck, Control, InHand, Ping, Pong, Tombstone, headers_of, now},
+    wire::{CancelAck, Control, InHand, Ping, Pong, StatusQuestion, Tombstone, headers_of, now},
 };
 
 /// How long reading what is in the stream may take.
@@ -85,7 +85,7 @@ impl ControlReader {
                     Some(Control::Mark { reader: found }) if found == reader => return Ok(()),
                     Some(Control::Cancel(tombstone)) => obey(desk, tombstone).await,
                     // Who asked before this worker was there has gone, or asks again.
-                    Some(Control::Mark { .. } | Control::Ping(_)) | None => {}
+                    Some(Control::Mark { .. } | Control::Ping(_) | Control::Status(_)) | None => {}
                 }
             }
         };
@@ -100,6 +100,7 @@ impl ControlReader {
             match self.next(place).await {
                 Ok(Some(Control::Cancel(tombstone))) => obey(desk, tombstone).await,
                 Ok(Some(Control::Ping(ping))) => pong(desk, &ping).await,
+                Ok(Some(Control::Status(question))) => tell_state(desk, &question).await,
                 Ok(Some(Control::Mark { .. }) | None) => {}
                 Err(why) => return why,
             }
@@ -170,6 +171,18 @@ async fn pong(desk: &Desk, ping: &Ping) {
     if desk.queues.contains(&ping.queue) {
         let pong = Pong { id: ping.id, from: desk.sender.clone() };
         send(desk, &ping.reply_to, pong.encode()).await;
+    }
+}
+
+/// Tells how it is with a task, if it is in hand.
+async fn tell_state(desk: &Desk, question: &StatusQuestion) {
+    let Some(hand) = desk.hands().into_iter().find(|hand| hand.envelope.id == question.id) else {
+        return;
+    };
+    let state = if hand.started().is_some() { State::Running } else { State::Pending };
+    match record_of(desk, &hand, state, None).encode() {
+        Ok(answer) => send(desk, &question.reply_to, answer).await,
+        Err(error) => tracing::warn!(%error, "an answer cannot be written"),
     }
 }
 

@@ -245,18 +245,7 @@ pub(super) async fn record(
     state: State,
     outcome: Option<Outcome>,
 ) -> bool {
-    let Envelope { id, name, queue, submitted, .. } = hand.envelope.clone();
-    let record = |outcome| JobRecord {
-        id,
-        name: name.clone(),
-        queue: queue.clone(),
-        submitted,
-        at: now(),
-        state,
-        attempt: hand.attempt(),
-        worker: Some(desk.sender.name.clone()),
-        outcome,
-    };
+    let record = |outcome| record_of(desk, hand, state, outcome);
     let limit = desk.options.payload_limit();
     let fits = outcome.as_ref().is_none_or(|outcome| output_len(outcome) <= limit as u64);
     let whole = fits.then(|| record(outcome.clone()).encode());
@@ -278,6 +267,18 @@ pub(super) async fn record(
             true
         }
     }
+}
+
+/// What there is to say of a task that is in hand.
+pub(super) fn record_of(
+    desk: &Desk,
+    hand: &Hand,
+    state: State,
+    outcome: Option<Outcome>,
+) -> JobRecord {
+    let Envelope { id, name, queue, submitted, .. } = hand.envelope.clone();
+    let (attempt, worker) = (hand.attempt(), Some(desk.sender.name.clone()));
+    JobRecord { id, name, queue, submitted, at: now(), state, attempt, worker, outcome }
 }
 
 /// What is left of an outcome that is too large to be kept.

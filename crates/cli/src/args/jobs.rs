@@ -78,7 +78,7 @@ pub(crate) struct StatusArgs {
 It writes `confirmed` when no worker has the task and none will start it, and `requested` when
 the wish is on its way to the worker that has it. The task is found wherever it is, also when
 all workers are down: one that comes up later does not start it. Whoever waits for it in `exec`,
-`run` or `map` is told when its turn has come.")]
+`run` or `map` is told.")]
 pub(crate) struct CancelArgs {
     /// The id that `submit` has written, or that a worker's log shows
     #[arg(value_parser = parse_id)]

@@ -71,7 +71,7 @@ pub(super) fn status(
     file: &ConfigFile,
 ) -> Result<ExitCode, Failure> {
     let executor = asker(&args.broker, None, file)?;
-    let job = known(block_on(executor.job(args.id))?, args.id)?;
+    let job = known(block_on(executor.status_of(args.id))?, args.id)?;
     write(if json { status::json(&job) } else { status::text(&job) }.trim_end())
 }
 

@@ -148,7 +148,7 @@ fn the_handle_of_a_job_that_somebody_else_cancels_resolves() {
 }
 
 #[test]
-fn the_handle_of_a_task_that_somebody_else_cancels_resolves_when_its_turn_has_come() {
+fn the_handle_of_a_task_that_somebody_else_cancels_resolves_at_once() {
     let farm = Farm::new();
     let _worker = worker(&farm);
     let client = client(&farm);
@@ -156,14 +156,14 @@ fn the_handle_of_a_task_that_somebody_else_cancels_resolves_when_its_turn_has_co
     let running = submit(task(PARENT, None));
     let pid = grandchild(&farm);
     let queued = submit(task("touch queued", None));
-    let delayed = submit(task("touch delayed", Some(Duration::from_secs(2))));
-    let handles = [queued, delayed, running];
-    for handle in &handles {
-        cancel(&farm, &handle.task_id().to_string());
-    }
-    for mut handle in handles {
+    let delayed = submit(task("touch delayed", Some(Duration::from_secs(3600))));
+    // While one runs, the others do not come to their turn.
+    for mut handle in [queued, delayed, running] {
+        let id = handle.task_id().to_string();
+        cancel(&farm, &id);
         let outcome = handle.wait_timeout(DEADLINE).expect("it resolves");
         assert_eq!(outcome.state(), State::Cancelled);
+        assert_eq!(farm.state(&id), "cancelled");
     }
     wait_until("the grandchild is gone", || test_kill_process(pid).is_err());
     must_not_be_there(&farm.place.path("queued"));

@@ -1,4 +1,4 @@
-//! [`JobStatus`]: what is known of a detached job.
+//! [`JobStatus`]: what is known of a task.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,7 +9,7 @@ use crate::{
     wire::{JobRecord, Millis},
 };
 
-/// What is known of a detached job.
+/// What is known of a task, detached or not.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct JobStatus {
@@ -29,7 +29,8 @@ pub struct JobStatus {
     pub submitted_at: SystemTime,
     /// When it came to this state.
     pub at: SystemTime,
-    /// How it ended, with a state that is final.
+    /// How it ended, with the final state of a detached job. Only who submitted another task
+    /// gets that of it.
     pub outcome: Option<Outcome>,
 }
 
@@ -38,17 +39,23 @@ pub(super) fn merge(status: &mut Option<JobStatus>, record: JobRecord) {
     if status.as_ref().is_some_and(|status| status.state.is_final()) {
         return;
     }
-    *status = Some(JobStatus {
-        id: record.id,
-        name: record.name,
-        queue: record.queue,
-        state: record.state,
-        attempt: record.attempt,
-        worker: record.worker,
-        submitted_at: time_of(record.submitted),
-        at: time_of(record.at),
-        outcome: record.outcome,
-    });
+    *status = Some(record.into());
+}
+
+impl From<JobRecord> for JobStatus {
+    fn from(record: JobRecord) -> Self {
+        Self {
+            id: record.id,
+            name: record.name,
+            queue: record.queue,
+            state: record.state,
+            attempt: record.attempt,
+            worker: record.worker,
+            submitted_at: time_of(record.submitted),
+            at: time_of(record.at),
+            outcome: record.outcome,
+        }
+    }
 }
 
 pub(super) fn time_of(millis: Millis) -> SystemTime {
