@@ -102,6 +102,7 @@ impl Cluster {
 
     fn start_worker(&self, queue: &QueueName, pool: Arc<dyn Executor>) {
         let worker = AmqpWorker::builder(self.place.options(), pool)
+            .shares_files()
             .queue(queue.clone())
             .queue_kind(self.kind);
         let worker = block_on(worker.start()).unwrap();
@@ -164,6 +165,7 @@ impl Fixture for Cluster {
         let pool = self.pool.build(spec);
         let mut settings = AmqpSettings::default();
         settings.workers = self.pool.capabilities(&*pool);
+        settings.shares_files = true;
         self.start_worker(&queue, pool);
         settings.queue = queue;
         settings.limit = spec.limit.unwrap_or(settings.limit);

@@ -1,10 +1,14 @@
 //! Every setting, and what can be read of executors and workers: each would be missed.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use outwork_amqp::{AmqpExecutor, AmqpSettings, AmqpWorker, ConnectErrorKind, ConnectOptions};
 use outwork_core::{
-    AttachError, Capabilities, Executor, SubmitErrorKind, TaskErrorKind, blocking::block_on,
+    AttachError, Capabilities, Executor, Rejection, StreamTarget, SubmitErrorKind, Task,
+    TaskErrorKind, TaskOptions, blocking::block_on,
 };
 use outwork_test_broker::Broker;
 
@@ -132,4 +136,48 @@ fn a_body_that_does_not_stop_is_given_up_by_the_drain_and_told_of() {
     assert_eq!((report.abandoned, report.given_back, report.interrupted), (1, 1, 1), "{report:?}");
     assert!(!worker.status().connected && !worker.status().fetching);
     handle.cancel();
+}
+
+/// Tasks that name files, each with the option that does.
+fn with_files(folder: &Path) -> [(&'static str, Task); 3] {
+    let target = |name| StreamTarget::file(folder.join(name));
+    let options = [
+        ("stdout", TaskOptions::new().stdout(target("out"))),
+        ("stderr", TaskOptions::new().stderr(target("err"))),
+        ("cache_dir", TaskOptions::new().cache_dir(folder.join("cache"))),
+    ];
+    options.map(|(name, options)| (name, ECHO.task(&"x".to_owned()).unwrap().with_options(options)))
+}
+
+fn is_empty(folder: &Path) -> bool {
+    folder.read_dir().unwrap().next().is_none()
+}
+
+#[test]
+fn files_do_not_travel_unless_both_sides_share_them() {
+    let place = Place::new();
+    let worker = place.worker(1);
+    let folder = tempfile::tempdir().unwrap();
+    let client = place.client();
+    for (option, task) in with_files(folder.path()) {
+        let refused = block_on(client.submit(task)).unwrap_err();
+        assert_eq!(refused.kind(), SubmitErrorKind::InvalidOptions);
+        assert!(refused.to_string().contains(option), "{refused}");
+    }
+    let sharing = AmqpExecutor::builder(place.options()).queue(place.queue.clone());
+    let sharing = block_on(sharing.shares_files().connect()).unwrap();
+    for (option, task) in with_files(folder.path()) {
+        let outcome = block_on(sharing.submit(task)).unwrap().wait_timeout(PATIENCE).unwrap();
+        let error = outcome.error().unwrap();
+        assert_eq!(error.kind(), &TaskErrorKind::Rejected(Rejection::InvalidMessage));
+        assert!(error.message().contains(option), "{error}");
+    }
+    until("each is with the dead letters", || worker.status().dead == 3);
+    assert!(is_empty(folder.path()));
+    block_on(worker.drain(PATIENCE));
+    let _worker = block_on(place.worker_builder(Place::pool(1)).shares_files().start()).unwrap();
+    let [(_, task), ..] = with_files(folder.path());
+    let mut handle = block_on(sharing.submit(task)).unwrap();
+    assert!(handle.wait_timeout(PATIENCE).unwrap().is_success());
+    assert!(folder.path().join("out").exists());
 }

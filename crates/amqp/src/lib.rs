@@ -46,6 +46,7 @@ mod connection;
 #[doc = include_str!("contract.md")]
 pub mod contract {}
 mod executor;
+mod files;
 mod lock;
 mod publisher;
 #[doc = include_str!("telemetry.md")]

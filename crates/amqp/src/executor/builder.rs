@@ -64,6 +64,13 @@ impl AmqpExecutorBuilder {
         self
     }
 
+    /// Says that the workers [share files](crate::AmqpWorkerBuilder::shares_files) with this
+    /// process, so that tasks may name some.
+    pub const fn shares_files(mut self) -> Self {
+        self.settings.shares_files = true;
+        self
+    }
+
     /// Connects, and looks whether the queue is there.
     ///
     /// # Errors

@@ -1,9 +1,12 @@
 //! [`AmqpSettings`]: an executor's settings as data.
 
-use outwork_core::Capabilities;
+use outwork_core::{Capabilities, Refusal, SubmitErrorKind, TaskOptions};
 use serde::{Deserialize, Serialize};
 
-use crate::topology::QueueName;
+use crate::{
+    files::{NO_FILES, named_file},
+    topology::QueueName,
+};
 
 /// An executor's settings as data. Where the broker is, and how to be let in, is not in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,6 +25,22 @@ pub struct AmqpSettings {
     pub name: Option<String>,
     /// What the pools of the workers can do, which cannot be seen from here.
     pub workers: Capabilities,
+    /// Whether the workers [share files](crate::AmqpWorkerBuilder::shares_files) with this
+    /// process. If not, tasks that name files are refused here already.
+    pub shares_files: bool,
+}
+
+impl AmqpSettings {
+    /// Refuses a task that names a file, where files do not travel.
+    pub(super) fn check_files(&self, options: &TaskOptions) -> Result<(), Refusal> {
+        match named_file(options) {
+            Some(option) if !self.shares_files => {
+                let message = format!("{option}: {NO_FILES}");
+                Err(Refusal::new(SubmitErrorKind::InvalidOptions, message))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What is assumed of workers: a thread pool.
@@ -40,6 +59,7 @@ impl Default for AmqpSettings {
             retain: 1024,
             name: None,
             workers: WORKERS,
+            shares_files: false,
         }
     }
 }

@@ -141,6 +141,7 @@ impl Client {
     ) -> Result<Checked, Refusal> {
         let options = task.options();
         options.check()?;
+        self.settings.check_files(options)?;
         let invalid = |message| Refusal::new(SubmitErrorKind::InvalidOptions, message);
         let waits = options.delay.unwrap_or_default();
         if waits.saturating_add(options.expires.unwrap_or_default()) > LONGEST {

@@ -3,7 +3,7 @@
 use std::{fmt, num::NonZeroU16, sync::Arc, time::Duration};
 
 use lapin::Connection;
-use outwork_core::{EventFilter, Executor, Task, TaskError, TaskId};
+use outwork_core::{EventFilter, Executor, Rejection, Task, TaskError, TaskErrorKind, TaskId};
 use tokio::sync::mpsc;
 
 use super::{
@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     connection::{ConnectError, ConnectOptions, Link, Role, Runtime, open, supervise},
+    files::{NO_FILES, named_file},
     publisher::Publisher,
     topology::{QueueKind, QueueName, declare_worker},
     wire::Sender,
@@ -33,6 +34,7 @@ pub struct AmqpWorkerBuilder {
     prefetch: Option<NonZeroU16>,
     name: Option<String>,
     gate: Gate,
+    shares_files: bool,
 }
 
 /// How far the reader of the pool's events may be behind.
@@ -46,7 +48,8 @@ impl AmqpWorkerBuilder {
     pub(super) fn new(options: ConnectOptions, executor: Arc<dyn Executor>) -> Self {
         let (queues, kind) = (Vec::new(), QueueKind::default());
         let gate: Gate = Arc::new(Ok);
-        Self { options, executor, queues, kind, prefetch: None, name: None, gate }
+        let (prefetch, name, shares_files) = (None, None, false);
+        Self { options, executor, queues, kind, prefetch, name, gate, shares_files }
     }
 
     /// Adds a queue; without any it is the one named `outwork`.
@@ -84,6 +87,16 @@ impl AmqpWorkerBuilder {
         self
     }
 
+    /// Writes and makes the files that tasks name: targets of output, and cache folders.
+    ///
+    /// For clients that share files with this worker, and that may do with them what it may:
+    /// whoever reaches the queue can then write wherever it can. Without this such tasks are
+    /// refused.
+    pub const fn shares_files(mut self) -> Self {
+        self.shares_files = true;
+        self
+    }
+
     /// Connects, declares what is needed, and starts to work.
     ///
     /// # Errors
@@ -109,7 +122,8 @@ impl AmqpWorkerBuilder {
     }
 
     async fn start_on(self, runtime: Runtime) -> Result<AmqpWorker, ConnectError> {
-        let Self { options, executor, queues, kind, prefetch, name, gate } = self;
+        let Self { options, executor, queues, kind, prefetch, name, gate, shares_files } = self;
+        let gate = if shares_files { gate } else { without_files(gate) };
         let (publishing, consuming) = connect(&options).await?;
         declare_worker(&options, &publishing, &queues, kind).await?;
         let sender =
@@ -160,6 +174,17 @@ impl fmt::Debug for AmqpWorkerBuilder {
             .field("queues", &self.queues)
             .finish_non_exhaustive()
     }
+}
+
+/// Refuses what names a file of this machine, before anybody else looks at it.
+fn without_files(gate: Gate) -> Gate {
+    Arc::new(move |task: Task| match named_file(task.options()) {
+        Some(option) => {
+            let kind = TaskErrorKind::Rejected(Rejection::InvalidMessage);
+            Err(TaskError::new(kind, format!("{option}: {NO_FILES}")))
+        }
+        None => gate(task),
+    })
 }
 
 async fn connect(options: &ConnectOptions) -> Result<(Connection, Connection), ConnectError> {
