@@ -1,10 +1,13 @@
 //! A task there, and its result back.
 
-use std::time::Instant;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use outwork_core::{Executor, ExecutorExt, blocking::block_on};
+use outwork_core::{Executor, ExecutorExt, State, TaskOptions, blocking::block_on};
 
-use crate::support::{ECHO, PATIENCE, Place, SLEEP};
+use crate::support::{ECHO, PATIENCE, Place, SLEEP, STUBBORN, until};
 
 #[test]
 fn a_task_runs_on_a_worker_and_its_result_comes_back() {
@@ -34,9 +37,28 @@ fn a_worker_that_drains_finishes_what_runs() {
     let worker = place.worker(2);
     let client = place.client();
     let handle = block_on(client.submit(SLEEP.task(&300).unwrap())).unwrap();
-    crate::support::until("it runs", || worker.status().running == 1);
+    until("it runs", || worker.status().running == 1);
     let report = block_on(worker.drain(PATIENCE));
     assert_eq!(report.given_back, 0);
     let outcome = handle.decoded::<u64>().wait_timeout(PATIENCE).unwrap();
     assert_eq!(outcome.into_result().unwrap(), 300);
+}
+
+/// What `limits::a_late_result_is_dropped_and_counted` asks of an executor. Here nothing late
+/// travels: the pool that has given a body up drops what it returns, and counts it.
+#[test]
+fn a_late_result_is_dropped_and_counted_where_its_body_runs() {
+    let place = Place::new();
+    let pool = Place::pool(1);
+    let _worker = block_on(place.worker_builder(Arc::clone(&pool)).start()).unwrap();
+    let client = place.client();
+    let options = TaskOptions::new().time_limit(Duration::from_millis(100)).unwrap();
+    let task = STUBBORN.task(&1000).unwrap().with_options(options);
+    let mut handle = block_on(client.submit(task)).unwrap();
+    assert_eq!(handle.wait_timeout(PATIENCE).unwrap().state(), State::TimedOut);
+    until("the body has returned", || pool.status().counts.late == 1);
+    let mut next = block_on(client.submit(ECHO.task(&"x".to_owned()).unwrap())).unwrap();
+    assert!(next.wait_timeout(PATIENCE).unwrap().is_success());
+    let counts = client.status().counts;
+    assert_eq!((counts.late, counts.timed_out, counts.succeeded), (0, 1, 1));
 }

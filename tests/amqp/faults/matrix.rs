@@ -105,7 +105,7 @@ fn suffer(broker: &Broker, fault: Fault, moment: Moment, kind: QueueKind) {
     // The broker confirms many messages at once.
     let pass = if matches!(moment, Moment::Confirm | Moment::ResultConfirm) { 0 } else { 3 };
     let hold = proxy.hold_at(moment, pass);
-    let (handles, took) = std::thread::scope(|scope| {
+    let (handles, (usable, took)) = std::thread::scope(|scope| {
         let submitting = scope.spawn(|| scene.submit(HELD..12));
         let line = if moment == Moment::Running {
             until("the body runs", || scene.bodies().runs_of(HELD) == 1);
@@ -120,8 +120,8 @@ fn suffer(broker: &Broker, fault: Fault, moment: Moment, kind: QueueKind) {
     });
     let accepted = handles.len();
     println!(
-        "{fault:?} at {moment:?}, {kind:?}: ready {before:?}, works again after {took:?}, \
-         {accepted} accepted after {:?}",
+        "{fault:?} at {moment:?}, {kind:?}: ready {before:?}, the broker after {usable:?}, \
+         works again {took:?} later, {accepted} accepted after {:?}",
         start.elapsed()
     );
     let allowed = 2 * BACKOFF + fault.notice() + WORK;

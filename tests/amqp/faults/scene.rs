@@ -129,8 +129,9 @@ impl Scene {
         })
     }
 
-    /// Waits until tasks are run and answered again, and says how long that took.
-    pub fn until_it_works(&self) -> Duration {
+    /// Waits until tasks are run and answered again; how long it took until the broker could be
+    /// used, and from there until the worker had answered.
+    pub fn until_it_works(&self) -> (Duration, Duration) {
         let start = Instant::now();
         // A broker that has just been started may not have its virtual hosts yet.
         let observer = loop {
@@ -139,8 +140,9 @@ impl Scene {
                 Err(error) => assert!(start.elapsed() < PATIENCE, "{error}"),
             }
         };
+        let usable = start.elapsed();
         self.answers(&observer, "after all was mended");
-        start.elapsed()
+        (usable, start.elapsed().saturating_sub(usable))
     }
 
     fn answers(&self, client: &AmqpExecutor, when: &str) {

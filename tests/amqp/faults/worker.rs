@@ -114,13 +114,17 @@ fn what_is_given_back_and_comes_to_the_same_worker_again_is_not_lost() {
     let submit = |number: u64| block_on(client.submit(RUN.task(&number).unwrap())).unwrap();
     let handles: Vec<_> = [HELD, HELD, 1].map(submit).into();
     until("all are in hand", || worker.status().in_hand == 3 && bodies.runs_of(HELD) == 2);
-    // The broker does not learn that the worker wants no more, and brings it what it gives back.
-    let hold = proxy.hold_at(Moment::Leave, 0);
+    // The broker does not learn that the worker wants no more, until this does not wait for that
+    // any longer. Then it brings the worker what that gives back, before it is known to have
+    // arrived.
+    let leaves = proxy.hold_at(Moment::Leave, 0);
     std::thread::scope(|scope| {
         let draining = scope.spawn(|| block_on(worker.drain(PATIENCE)));
-        let line = hold.wait(PATIENCE);
-        std::thread::sleep(Duration::from_millis(500));
-        line.let_go();
+        let consuming = leaves.wait(PATIENCE);
+        let publishing = proxy.hold_at(Moment::Confirm, 0).wait(PATIENCE);
+        consuming.let_go();
+        until("it has come again", || worker.status().copies == 1);
+        publishing.let_go();
         bodies.let_go();
         draining.join().unwrap();
     });
