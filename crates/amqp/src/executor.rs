@@ -19,7 +19,7 @@ mod stamps;
 mod state;
 mod submit;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Instant};
 
 pub use builder::AmqpExecutorBuilder;
 pub use jobs::JobStatus;
@@ -126,7 +126,12 @@ impl Executor for AmqpExecutor {
             if !how.waits() {
                 self.client.wishes_heard().await;
             }
-            self.client.shutdown_report(how).await
+            let begun = Instant::now();
+            let report = self.client.shutdown_report(how).await;
+            if how.waits() && report.stopped {
+                self.client.gone_within(how.deadline().saturating_sub(begun.elapsed())).await;
+            }
+            report
         })
     }
 }

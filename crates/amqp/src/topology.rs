@@ -6,7 +6,7 @@ mod mismatch;
 mod names;
 mod objects;
 
-pub(crate) use declare::{declare_client, declare_worker, verify_queue, was_deleted};
+pub(crate) use declare::{declare_client, declare_worker, delete_queue, verify_queue, was_deleted};
 pub(crate) use ladder::{LEVELS, LONGEST, Rung};
 pub(crate) use names::Prefix;
 pub use names::{InvalidName, QueueName};

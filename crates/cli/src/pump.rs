@@ -96,8 +96,9 @@ pub(crate) fn run<W: Work>(
         input_ended: false,
     };
     let ended = block_on(std::future::poll_fn(|cx| pump.poll(cx)));
-    if ended.is_err() {
-        stopper.now_and_wait();
+    match &ended {
+        Ok(()) => stopper.leave(),
+        Err(_) => stopper.now_and_wait(),
     }
     ended
 }

@@ -74,6 +74,14 @@ impl Stopper {
         block_on(self.shared.executor.shutdown(Shutdown::abort(STOP_DEADLINE)));
     }
 
+    /// Lets an executor that is not in this process end in order, now that all has ended: what
+    /// is only this run's is not left behind on the broker.
+    pub(crate) fn leave(&self) {
+        if self.shared.executor.capabilities().outlives_caller {
+            block_on(self.shared.executor.shutdown(Shutdown::drain(STOP_DEADLINE)));
+        }
+    }
+
     fn stop(&self, level: u8, how: Shutdown) {
         if self.shared.level.fetch_max(level, Ordering::AcqRel) < level {
             block_on(self.shared.executor.shutdown(how.wait(false)));

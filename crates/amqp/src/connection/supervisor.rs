@@ -61,6 +61,12 @@ pub(crate) trait Session: Send {
     /// Puts in order what was under way on a connection that is no more.
     fn cut_off(&mut self) {}
 
+    /// Does what is left to do on a connection that is still there when all is over. Dropped
+    /// when it takes too long.
+    fn leave(&mut self, _connection: &Connection) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+
     /// Does what has to be done while there is no connection. Dropped when there is one.
     fn wait(&mut self) -> impl Future<Output = ()> + Send {
         std::future::pending()
@@ -162,7 +168,11 @@ pub(crate) async fn supervise(
         };
         link.end();
         session.cut_off();
-        let End::Failed(why) = end else { return say_goodbye(&current).await };
+        let End::Failed(why) = end else {
+            // What is not done in time is not done.
+            let _ = tokio::time::timeout(GOODBYE, session.leave(&current)).await;
+            return say_goodbye(&current).await;
+        };
         failures = if start.elapsed() >= GOOD { 0 } else { failures.saturating_add(1) };
         tracing::warn!(role = link.role.as_str(), epoch = epoch.0, %why, "connection lost");
         if current.status().connected() {

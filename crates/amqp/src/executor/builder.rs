@@ -115,7 +115,7 @@ impl AmqpExecutorBuilder {
             ask,
         });
         let (ready, is_ready) = oneshot::channel();
-        let session = Replies::new(Arc::downgrade(&client), questions, ready);
+        let session = Replies::new(&client, questions, ready);
         let supervised = options.clone();
         runtime.spawn_kept(async move { supervise(supervised, &link, consuming, session).await });
         let executor = AmqpExecutor { client };

@@ -17,7 +17,7 @@ use crate::{
     connection::{
         ConnectError, ConnectErrorKind, ConnectOptions, End, Epoch, Session, in_time, open_channel,
     },
-    topology::{declare_client, verify_queue, was_deleted},
+    topology::{declare_client, delete_queue, verify_queue, was_deleted},
     wire::{
         CancelAck, Control, InHand, JobRecord, Kind, Pong, RemoteEvent, ResultMessage, Sender,
         WireError, headers_of, read_results,
@@ -29,6 +29,9 @@ use crate::{
 /// It does not keep the client: when nobody else does, there is nobody to reply to.
 pub(super) struct Replies {
     client: Weak<Client>,
+    options: ConnectOptions,
+    /// The queue that they come to.
+    queue: ShortString,
     questions: mpsc::UnboundedReceiver<Question>,
     /// Told once, when it reads for the first time.
     ready: Option<oneshot::Sender<Result<(), ConnectError>>>,
@@ -42,18 +45,16 @@ const TOGETHER: u32 = 128;
 
 impl Replies {
     pub(super) fn new(
-        client: Weak<Client>,
+        client: &Arc<Client>,
         questions: mpsc::UnboundedReceiver<Question>,
         ready: oneshot::Sender<Result<(), ConnectError>>,
     ) -> Self {
-        Self { client, questions, ready: Some(ready) }
+        let (options, queue) = (client.options.clone(), client.replies.clone());
+        Self { client: Arc::downgrade(client), options, queue, questions, ready: Some(ready) }
     }
 
     async fn read(&mut self, connection: &Connection, epoch: Epoch) -> Result<(), ConnectError> {
-        let Some(client) = self.client.upgrade() else { return Ok(()) };
-        let options = client.options.clone();
-        let replies = client.replies.clone();
-        drop(client);
+        let (options, replies) = (self.options.clone(), self.queue.clone());
         if epoch > Epoch(1) {
             let deleted = was_deleted(&options, connection, &replies).await?;
             declare_client(&options, connection, &replies).await?;
@@ -153,6 +154,16 @@ impl Session for Replies {
                 }
                 End::Failed(why)
             }
+        }
+    }
+
+    /// Deletes the queue: every handle has its outcome, or nobody holds it, so that whatever is
+    /// in it, or comes yet, is nobody's. Workers are told so, and count it. When this is not
+    /// done, the broker does it after a while.
+    async fn leave(&mut self, connection: &Connection) {
+        let deleted = delete_queue(&self.options, connection, &self.queue).await;
+        if let Err(error) = deleted {
+            tracing::debug!(%error, "the queue of the replies is left to expire");
         }
     }
 }

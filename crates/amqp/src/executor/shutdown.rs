@@ -48,6 +48,9 @@ const STUCK: &str = "it had not stopped by the executor's deadline; its worker m
 /// How long a stop that is not waited for may take to be heard of by the workers.
 const MOMENT: Duration = Duration::from_millis(40);
 
+/// How long the broker may take to be told goodbye.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
 /// How long bodies that were made to stop get after the deadline before they are given up. The
 /// wish has to travel to their workers, and the results back.
 fn margin(deadline: Duration) -> Duration {
@@ -217,6 +220,22 @@ impl Client {
         report.cancelled = lifecycle.cancelled.load(Ordering::Relaxed);
         report.lost = lifecycle.lost.load(Ordering::Relaxed);
         report
+    }
+
+    /// Waits until the connections are closed, and what is only this client's is deleted, so that
+    /// a process may end; but not for long: the broker cleans up by itself in the end.
+    pub(super) async fn gone_within(self: &Arc<Self>, left: Duration) {
+        let (gone, is_gone) = oneshot::channel::<()>();
+        let client = Arc::clone(self);
+        self.runtime.spawn(async move {
+            let ended =
+                async { tokio::join!(client.link.ended(), client.publisher.link().ended()) };
+            // Both to be gone and not to be are fine.
+            let _ = tokio::time::timeout(left.min(LAST_WORDS), ended).await;
+            drop(gone);
+        });
+        // Ends when the other side is dropped.
+        let _ = is_gone.await;
     }
 
     /// Nobody can submit any more. What somebody has a handle of is waited for; the rest runs

@@ -4,7 +4,10 @@ use std::future::Future;
 
 use lapin::{
     Channel, Connection,
-    options::{ExchangeBindOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
+    options::{
+        ExchangeBindOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+        QueueDeleteOptions,
+    },
     types::{FieldTable, ShortString},
 };
 
@@ -75,6 +78,18 @@ pub(crate) async fn declare_client(
     let bindings = vec![binding(replies.clone()), binding(Prefix::all_clients())];
     let queues = vec![Queue::replies(replies.clone())];
     scratch.declare(Objects { queues, bindings, ..Objects::default() }).await?;
+    scratch.close().await
+}
+
+/// Deletes a queue, whatever is in it. One that is not there is no error.
+pub(crate) async fn delete_queue(
+    options: &ConnectOptions,
+    connection: &Connection,
+    queue: &ShortString,
+) -> Result<(), ConnectError> {
+    let scratch = Scratch::open(options, connection).await?;
+    let call = scratch.channel.queue_delete(queue.clone(), QueueDeleteOptions::default());
+    scratch.answer("queue", queue.as_str(), call).await?;
     scratch.close().await
 }
 

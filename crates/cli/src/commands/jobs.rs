@@ -2,8 +2,12 @@
 
 mod status;
 
+use std::time::Duration;
+
 use outwork_amqp::{AmqpExecutor, JobStatus, QueueName};
-use outwork_core::{Cancel, Task, TaskId, TaskName, TaskOptions, blocking::block_on};
+use outwork_core::{
+    Cancel, Executor, Shutdown, Task, TaskId, TaskName, TaskOptions, blocking::block_on,
+};
 use serde_json::json;
 
 use super::run::{argument, show_outcome};
@@ -26,6 +30,7 @@ pub(super) fn submit(args: SubmitArgs, json: bool, file: &ConfigFile) -> Result<
     let builder = AmqpExecutor::builder(options).queue(args.queue.queue.unwrap_or_default());
     let executor = block_on(builder.connect())?;
     let job = block_on(executor.submit_detached(task));
+    leave(&executor);
     let job = job.map_err(|refused| Failure::not_submitted(refused, true))?;
     let line = match json {
         true => serde_json::to_string(&job).map_err(Failure::failed)?,
@@ -52,8 +57,9 @@ pub(super) fn result(
             Some(wait) => executor.wait_job(args.id, wait).await,
             None => executor.job(args.id).await,
         }
-    })?;
-    let job = known(found, args.id)?;
+    });
+    leave(&executor);
+    let job = known(found?, args.id)?;
     let mut output = Output::standard()?;
     match &job.outcome {
         Some(outcome) => show_outcome(&mut output, job.name.as_str(), outcome, json),
@@ -71,19 +77,27 @@ pub(super) fn status(
     file: &ConfigFile,
 ) -> Result<ExitCode, Failure> {
     let executor = asker(&args.broker, None, file)?;
-    let job = known(block_on(executor.status_of(args.id))?, args.id)?;
+    let found = block_on(executor.status_of(args.id));
+    leave(&executor);
+    let job = known(found?, args.id)?;
     write(if json { status::json(&job) } else { status::text(&job) }.trim_end())
 }
 
 /// Asks a task to stop, wherever it is.
 pub(super) fn cancel(args: CancelArgs, json: bool, file: &ConfigFile) -> Result<ExitCode, Failure> {
     let executor = asker(&args.broker, args.queue.queue, file)?;
-    let answer = match block_on(executor.cancel_job(args.id))? {
+    let answer = block_on(executor.cancel_job(args.id));
+    let ended = match &answer {
+        Ok(Cancel::NotFound) => block_on(executor.job(args.id))?,
+        _ => None,
+    };
+    leave(&executor);
+    let answer = match answer? {
         Cancel::Confirmed => "confirmed",
         Cancel::Requested => "requested",
         Cancel::Unsupported => "unsupported",
         Cancel::NotFound => {
-            let job = known(block_on(executor.job(args.id))?, args.id)?;
+            let job = known(ended, args.id)?;
             let message = format!("task {} has ended already: {}", args.id, job.state);
             return Err(Failure::failed(anyhow::Error::msg(message)));
         }
@@ -105,6 +119,14 @@ fn asker(
     let builder = AmqpExecutor::builder(options).queue(queue.unwrap_or_default()).without_queue();
     Ok(block_on(builder.connect())?)
 }
+
+/// Leaves nothing of oneself on the broker, as far as that is done soon.
+pub(super) fn leave(executor: &AmqpExecutor) {
+    block_on(executor.shutdown(Shutdown::drain(LEAVING)));
+}
+
+/// How long that may take.
+const LEAVING: Duration = Duration::from_secs(3);
 
 fn known(job: Option<JobStatus>, id: TaskId) -> Result<JobStatus, Failure> {
     job.ok_or_else(|| {

@@ -11,6 +11,7 @@ use outwork_amqp::{
 use outwork_core::blocking::block_on;
 use serde_json::json;
 
+use super::jobs::leave;
 use crate::{
     args::PingArgs, broker, config_file::ConfigFile, exit_code::ExitCode, failure::Failure, logs,
     output::Output,
@@ -36,7 +37,9 @@ pub(super) fn ping(args: PingArgs, json: bool, file: &ConfigFile) -> Result<Exit
     };
     logs::of_a_client();
     let executor = pinging.connect(args.wait)?;
-    let answers = pinging.ask(&executor)?;
+    let answers = pinging.ask(&executor);
+    leave(&executor);
+    let answers = answers?;
     if answers.is_empty() {
         let queue = pinging.queue.as_str();
         let message = format!("no worker of queue {queue:?} has answered within {timeout:?}");

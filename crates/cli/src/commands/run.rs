@@ -34,6 +34,7 @@ pub(super) fn run(
     let stopper = Stopper::new(Arc::clone(&executor));
     signal::handle(stopper.clone())?;
     let outcome = block_on(async { Ok(executor.submit(task).await?.await) });
+    stopper.leave();
     let outcome = outcome.map_err(|refused| Failure::not_submitted(refused, is_remote))?;
     let code = show_outcome(&mut Output::standard()?, &args.task, &outcome, json)?;
     Ok(stopper.signal().map_or(code, ExitCode::Signalled))
