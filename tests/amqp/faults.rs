@@ -5,5 +5,5 @@ mod client;
 mod matrix;
 mod queue;
 mod scene;
-mod victim;
+pub mod victim;
 mod worker;

@@ -8,6 +8,7 @@ mod support;
 
 // From the connection up to whole clusters.
 mod cancel;
+mod chunks;
 mod conformance;
 mod connect;
 mod delay;

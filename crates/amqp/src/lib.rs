@@ -48,6 +48,7 @@ pub mod contract {}
 mod executor;
 mod files;
 mod lock;
+mod mean;
 mod publisher;
 #[doc = include_str!("telemetry.md")]
 pub mod telemetry;

@@ -1,5 +1,6 @@
 //! The messages, as bytes and headers. The contract is in [`crate::contract`].
 
+mod chunk;
 mod control;
 mod envelope;
 mod error;
@@ -13,6 +14,7 @@ mod result;
 mod results;
 mod task;
 
+pub(crate) use chunk::{Item, encode_chunk, read_chunk};
 pub(crate) use control::{
     CancelAck, Control, InHand, Ping, Pong, Running, StatusQuestion, Tombstone,
 };

@@ -16,6 +16,7 @@ mod session;
 mod settle;
 mod settled;
 mod status;
+mod token;
 mod tombstones;
 mod watch;
 

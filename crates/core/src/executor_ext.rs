@@ -114,6 +114,9 @@ pub trait ExecutorExt: Executor {
     /// Inputs are taken as there is room: never more than `in_flight` are held,
     /// so the inputs may be endless. An input that fails yields its error and stops nothing.
     /// Dropping the stream cancels what is in flight.
+    ///
+    /// The tasks are [in bulk](TaskOptions::bulk): an executor that sends them away may send
+    /// several in one message.
     fn map<'a, A, R, I>(
         &'a self,
         def: TaskDef<A, R>,
@@ -126,7 +129,9 @@ pub trait ExecutorExt: Executor {
         I: IntoIterator<Item = A>,
         I::IntoIter: Send + 'a,
     {
-        let tasks = inputs.into_iter().map(move |args| def.task(&args));
+        let options = Arc::new(TaskOptions::new().bulk(true));
+        let task = move |args| Ok(def.task(&args)?.with_options(Arc::clone(&options)));
+        let tasks = inputs.into_iter().map(task);
         Map::new(call::submitter(self), Box::new(tasks), in_flight)
     }
 

@@ -50,6 +50,9 @@ pub struct TaskOptions {
     /// The queue, on executors that have several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<String>,
+    /// It is one of many alike, and may be sent together with others.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub bulk: bool,
     /// The caller's trace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<TraceContext>,
@@ -88,6 +91,7 @@ impl TaskOptions {
         max_instances: None,
         idempotent: false,
         queue: None,
+        bulk: false,
         trace: None,
     };
 
@@ -198,6 +202,15 @@ impl TaskOptions {
         self
     }
 
+    /// Says that the task is one of many alike. An executor that sends tasks away may then put
+    /// several into one message, as many as make up a short piece of work: they cost far less,
+    /// and go to the same worker. Executors of this process take no notice.
+    #[must_use]
+    pub const fn bulk(mut self, bulk: bool) -> Self {
+        self.bulk = bulk;
+        self
+    }
+
     /// Hands the caller's trace on.
     #[must_use]
     pub fn trace(mut self, trace: TraceContext) -> Self {
@@ -211,6 +224,7 @@ impl TaskOptions {
         self.expires = None;
         self.retry = RetryPolicy::NONE;
         self.queue = None;
+        self.bulk = false;
         self.priority = Priority::default();
         self
     }
@@ -264,6 +278,7 @@ mod tests {
         let options = TaskOptions::new()
             .delay(Duration::from_secs(1))
             .queue("other")
+            .bulk(true)
             .priority(Priority::High)
             .idempotent(true)
             .single_attempt();

@@ -66,7 +66,7 @@ impl Client {
             // Only those count that have a limit, as when they come one by one.
             let of_name = names.entry(task.name().as_str()).or_insert(0_u32);
             *of_name += u32::from(task.options().max_instances.is_some());
-            let message_of_task = self.check(task).map_err(|refusal| (index, refusal))?;
+            let message_of_task = self.check(task, true).map_err(|refusal| (index, refusal))?;
             if !ids.insert(task.id()) {
                 let message = format!("the id {} is in the batch twice", task.id());
                 return Err((index, Refusal::new(SubmitErrorKind::DuplicateId, message)));

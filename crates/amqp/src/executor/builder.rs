@@ -6,7 +6,7 @@ use lapin::Connection;
 use outwork_core::{Capabilities, TaskId};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{AmqpExecutor, AmqpSettings, client::Client, replies::Replies};
+use super::{AmqpExecutor, AmqpSettings, chunks::Chunks, client::Client, replies::Replies};
 use crate::{
     connection::{ConnectError, ConnectOptions, Link, Role, Runtime, open, supervise},
     publisher::Publisher,
@@ -104,6 +104,7 @@ impl AmqpExecutorBuilder {
         let publisher = Publisher::start(&options, &runtime, publishing);
         let link = Arc::new(Link::new(Role::Consume));
         let (ask, questions) = mpsc::unbounded_channel();
+        let (chunks, due) = Chunks::new();
         let client = Client::new(client::Setup {
             options: options.clone(),
             settings,
@@ -113,7 +114,9 @@ impl AmqpExecutorBuilder {
             replies,
             consumers,
             ask,
+            chunks,
         });
+        runtime.spawn(chunks::send(Arc::downgrade(&client), due));
         let (ready, is_ready) = oneshot::channel();
         let session = Replies::new(&client, questions, ready);
         let supervised = options.clone();
@@ -129,4 +132,4 @@ impl AmqpExecutorBuilder {
     }
 }
 
-use super::client;
+use super::{chunks, client};

@@ -15,8 +15,9 @@ use outwork_core::{
 use tokio::sync::mpsc;
 
 use super::{
-    AmqpSettings, answers::Answers, cell::Cell, instances::Instances, live::LiveTasks,
-    recent::RecentEnds, remote::Question, shutdown::Lifecycle, stamps::Stamps,
+    AmqpSettings, answers::Answers, cell::Cell, chunks::Chunks, instances::Instances,
+    live::LiveTasks, recent::RecentEnds, remote::Question, run_times::RunTimes,
+    shutdown::Lifecycle, stamps::Stamps,
 };
 use crate::{
     connection::{ConnectOptions, Link, Runtime},
@@ -50,6 +51,8 @@ pub(super) struct Client {
     pub(super) states: Answers<JobRecord>,
     pub(super) recent: RecentEnds,
     pub(super) stamps: Stamps,
+    pub(super) chunks: Chunks,
+    pub(super) run_times: RunTimes,
     pub(super) lifecycle: Lifecycle,
     pub(super) counts: Counters,
     consumers: u32,
@@ -67,6 +70,7 @@ pub(super) struct Setup {
     pub(super) replies: ShortString,
     pub(super) consumers: u32,
     pub(super) ask: mpsc::UnboundedSender<Question>,
+    pub(super) chunks: Chunks,
 }
 
 /// How long a worker counts as there that nothing was heard of.
@@ -74,7 +78,8 @@ const HEARD: Duration = Duration::from_secs(30);
 
 impl Client {
     pub(super) fn new(setup: Setup) -> Arc<Self> {
-        let Setup { options, settings, runtime, publisher, link, replies, consumers, ask } = setup;
+        let Setup { options, settings, runtime, publisher, link, replies, consumers, ask, chunks } =
+            setup;
         let name = settings.name.clone().unwrap_or_else(|| format!("amqp:{}", options.names()));
         Arc::new(Self {
             id: ExecutorId::new(),
@@ -90,6 +95,8 @@ impl Client {
             states: Answers::default(),
             recent: RecentEnds::default(),
             stamps: Stamps::default(),
+            chunks,
+            run_times: RunTimes::default(),
             lifecycle: Lifecycle::default(),
             counts: Counters::default(),
             heard: Mutex::default(),
@@ -131,6 +138,12 @@ impl Client {
     pub(super) fn note_late(&self) {
         self.counts.late();
         telemetry::late_result();
+    }
+
+    /// How many workers of a queue were heard of lately.
+    pub(super) fn workers_of(&self, queue: &QueueName) -> usize {
+        let heard = lock(&self.heard);
+        heard.iter().filter(|((of, _), at)| of == queue && at.elapsed() < HEARD).count()
     }
 
     pub(super) async fn attach(

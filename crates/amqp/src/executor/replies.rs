@@ -247,7 +247,7 @@ impl Client {
                 self.states.tell(record.id, &record);
             }
             Kind::Control => self.told_to_all(Control::read(properties, data)?),
-            Kind::Task => {
+            Kind::Task | Kind::Chunk => {
                 return Err(WireError::Header("it is no reply".to_owned()));
             }
         }
@@ -259,6 +259,9 @@ impl Client {
         let Some(cell) = cell else { return self.note_late() };
         if let Some(sender) = sender {
             self.note_heard(&cell.queue, sender);
+        }
+        if let Some(time) = result.outcome.timings().run_time() {
+            self.run_times.note(&cell.name, time);
         }
         cell.accept();
         cell.conclude(result.outcome);

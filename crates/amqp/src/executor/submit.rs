@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use lapin::types::ShortString;
 use outwork_core::{
     NoRoom, Refusal, Rejection, SubmitError, SubmitErrorKind, Task, TaskError, TaskErrorKind,
@@ -14,6 +15,7 @@ use tokio::sync::oneshot;
 
 use super::{
     cell::{Cell, NewCell},
+    chunks::may_gather,
     client::Client,
 };
 use crate::{
@@ -22,15 +24,23 @@ use crate::{
     wire::{Envelope, Millis, TaskMessage, now},
 };
 
-/// A task that was found good, as the message that it becomes.
+/// A task that was found good.
 pub(super) struct Checked {
     pub(super) envelope: Envelope,
-    outgoing: Outgoing,
+    parcel: Parcel,
+}
+
+/// The form that a task is handed over in.
+enum Parcel {
+    /// The message that it becomes.
+    Message(Box<Outgoing>),
+    /// It is written once it is known which others go with it, before this time.
+    Gathered { give_up: Instant },
 }
 
 impl Client {
     pub(super) async fn submit(self: &Arc<Self>, task: Task) -> Result<TaskHandle, SubmitError> {
-        let checked = match self.check(&task) {
+        let checked = match self.check(&task, false) {
             Ok(checked) => checked,
             Err(refusal) => return Err(refusal.with_task(task)),
         };
@@ -72,11 +82,18 @@ impl Client {
         let cell = self.enroll(task, &checked, false)?;
         let (tell, answer) = oneshot::channel();
         let told = Arc::clone(&cell);
-        let handed_over = self.publisher.hand_over(checked.outgoing, move |published| {
+        let done = move |published| {
             // Who submitted it may have gone: then it runs detached, or is forgotten.
             let _ = tell.send(told.published(published));
-        });
-        match handed_over.await {
+        };
+        let handed_over = match checked.parcel {
+            Parcel::Message(outgoing) => self.publisher.hand_over(*outgoing, done).await,
+            Parcel::Gathered { give_up } => {
+                self.chunks.hand_over(task.clone(), checked.envelope, give_up, done);
+                Ok(())
+            }
+        };
+        match handed_over {
             Ok(()) => Ok(Sent { cell, answer }),
             Err(error) => {
                 cell.withdraw();
@@ -86,7 +103,7 @@ impl Client {
     }
 
     pub(super) fn try_submit(self: &Arc<Self>, task: Task) -> Result<TaskHandle, SubmitError> {
-        let sent = self.check(&task).and_then(|checked| {
+        let sent = self.check(&task, false).and_then(|checked| {
             self.admission.try_enter().map_err(|reason| self.no_room(reason))?;
             self.send_now(&task, checked)
         });
@@ -96,13 +113,20 @@ impl Client {
     fn send_now(self: &Arc<Self>, task: &Task, checked: Checked) -> Result<TaskHandle, Refusal> {
         let cell = self.enroll(task, &checked, true)?;
         let told = Arc::clone(&cell);
-        let handed_over = self.publisher.try_hand_over(checked.outgoing, move |published| {
+        let done = move |published| {
             if let Err(error) = published {
                 told.end_here(rejected(&error));
             } else {
                 told.accept();
             }
-        });
+        };
+        let handed_over = match checked.parcel {
+            Parcel::Message(outgoing) => self.publisher.try_hand_over(*outgoing, done),
+            Parcel::Gathered { give_up } => {
+                self.chunks.hand_over(task.clone(), checked.envelope, give_up, done);
+                Ok(true)
+            }
+        };
         match handed_over {
             Ok(true) => Ok(TaskHandle::new(cell)),
             Ok(false) => {
@@ -124,11 +148,19 @@ impl Client {
     }
 
     /// Refuses what can be seen to be wrong without having taken anything, and writes the rest.
-    pub(super) fn check(&self, task: &Task) -> Result<Checked, Refusal> {
+    pub(super) fn check(&self, task: &Task, is_one_of_many: bool) -> Result<Checked, Refusal> {
         if self.admission.is_closed() {
             return Err(Refusal::closed());
         }
         let reply_to = Some(self.replies.as_str().to_owned());
+        let bulk = is_one_of_many || task.options().bulk;
+        if bulk && may_gather(task, self.options.payload_limit()) {
+            let envelope = self.envelope(task, reply_to, false)?;
+            return Ok(Checked {
+                envelope,
+                parcel: Parcel::Gathered { give_up: self.confirmed_by() },
+            });
+        }
         self.checked(task, reply_to, false)
     }
 
@@ -139,10 +171,23 @@ impl Client {
         reply_to: Option<String>,
         detached: bool,
     ) -> Result<Checked, Refusal> {
+        let envelope = self.envelope(task, reply_to, detached)?;
+        let body = self.body(task)?;
+        let waits = task.options().delay.unwrap_or_default();
+        let outgoing = self.message(&envelope, waits, body, self.confirmed_by());
+        Ok(Checked { envelope, parcel: Parcel::Message(Box::new(outgoing)) })
+    }
+
+    /// What the headers of a task's message say.
+    fn envelope(
+        &self,
+        task: &Task,
+        reply_to: Option<String>,
+        detached: bool,
+    ) -> Result<Envelope, Refusal> {
         let options = task.options();
         options.check()?;
         self.settings.check_files(options)?;
-        let invalid = |message| Refusal::new(SubmitErrorKind::InvalidOptions, message);
         let waits = options.delay.unwrap_or_default();
         if waits.saturating_add(options.expires.unwrap_or_default()) > LONGEST {
             let message = format!("delay and expires are more than {LONGEST:?} together");
@@ -154,7 +199,7 @@ impl Client {
         };
         let submitted = self.stamps.next(task.id(), now());
         let after = |time: Duration| submitted.saturating_add(millis(time));
-        let envelope = Envelope {
+        Ok(Envelope {
             id: task.id(),
             name: task.name().clone(),
             submitted,
@@ -168,26 +213,45 @@ impl Client {
             detached,
             schema: task.payload().schema(),
             trace: options.trace.clone(),
-        };
+        })
+    }
+
+    /// The body of a task's message.
+    pub(super) fn body(&self, task: &Task) -> Result<Bytes, Refusal> {
         let body = TaskMessage::body(task).map_err(|error| invalid(error.to_string()))?;
         let (size, limit) = (body.len(), self.options.payload_limit());
         if size > limit {
             let message = format!("task {} has {size} bytes, and {limit} are allowed", task.id());
             return Err(Refusal::new(SubmitErrorKind::TooLarge, message));
         }
+        Ok(body)
+    }
+
+    /// A message to a queue, or to the rung of the ladder that its delay begins at.
+    pub(super) fn message(
+        &self,
+        envelope: &Envelope,
+        waits: Duration,
+        body: Bytes,
+        give_up: Instant,
+    ) -> Outgoing {
         let names = self.options.names();
         let (exchange, key) = match Rung::of(waits, &envelope.queue) {
             Some(rung) => (names.delay(rung.level), rung.key),
             None => (names.task_exchange(), envelope.queue.as_str().to_owned()),
         };
-        let outgoing = Outgoing {
+        Outgoing {
             exchange,
             key: ShortString::try_new(key).unwrap_or_default(),
             properties: envelope.properties(),
             body,
-            give_up: Some(Instant::now() + self.options.confirm_limit()),
-        };
-        Ok(Checked { envelope, outgoing })
+            give_up: Some(give_up),
+        }
+    }
+
+    /// When a message is given up that is written now.
+    fn confirmed_by(&self) -> Instant {
+        Instant::now() + self.options.confirm_limit()
     }
 
     /// Refuses early, before waiting for room, what would be refused afterwards.
@@ -262,6 +326,10 @@ impl Cell {
     }
 }
 
+pub(super) fn invalid(message: String) -> Refusal {
+    Refusal::new(SubmitErrorKind::InvalidOptions, message)
+}
+
 fn duplicate(task: &Task) -> Refusal {
     let message = format!("a task with the id {} is alive already", task.id());
     Refusal::new(SubmitErrorKind::DuplicateId, message)
@@ -293,7 +361,8 @@ pub(super) fn millis(time: Duration) -> Millis {
 impl Client {
     /// Publishes a task that nobody here waits for.
     pub(super) async fn publish_detached(&self, checked: Checked) -> Result<(), Refusal> {
-        let published = self.publisher.publish(checked.outgoing).await;
+        let Parcel::Message(outgoing) = checked.parcel else { return Err(Refusal::closed()) };
+        let published = self.publisher.publish(*outgoing).await;
         published.map_err(|error| refusal(&error))
     }
 }

@@ -57,13 +57,17 @@ impl PublishError {
         Self::new(PublishErrorKind::Unconfirmed, message)
     }
 
-    pub(super) fn not_sent(blocked: bool) -> Self {
+    pub(crate) fn not_sent(blocked: bool) -> Self {
         let message = if blocked {
             "the broker takes no messages, for want of memory or disk"
         } else {
             "the broker could not be reached in time"
         };
         Self::new(PublishErrorKind::NotSent, message)
+    }
+
+    pub(crate) fn unwritable(why: &str) -> Self {
+        Self::new(PublishErrorKind::NotSent, format!("the message cannot be written: {why}"))
     }
 
     pub(crate) fn closed() -> Self {

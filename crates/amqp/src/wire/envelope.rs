@@ -37,7 +37,12 @@ pub(crate) struct Envelope {
 
 impl Envelope {
     pub(crate) fn properties(&self) -> BasicProperties {
-        let writer = Writer::new(Kind::Task)
+        self.properties_as(Kind::Task)
+    }
+
+    /// The same, on a message of another kind.
+    pub(super) fn properties_as(&self, kind: Kind) -> BasicProperties {
+        let writer = Writer::new(kind)
             .int(headers::SUBMITTED, self.submitted)
             .int(headers::ATTEMPT, self.failures.into())
             .int(headers::LOSSES, self.losses.into())
@@ -60,11 +65,15 @@ impl Envelope {
     }
 
     pub(crate) fn read(properties: &BasicProperties) -> Result<Self, WireError> {
-        let found = headers_of(properties);
-        match found.kind()? {
-            Kind::Task => {}
-            _ => return Err(WireError::header(headers::KIND, "is not that of a task")),
+        match headers_of(properties).kind()? {
+            Kind::Task => Self::read_any(properties),
+            _ => Err(WireError::header(headers::KIND, "is not that of a task")),
         }
+    }
+
+    /// Reads it from a message of whatever kind.
+    pub(super) fn read_any(properties: &BasicProperties) -> Result<Self, WireError> {
+        let found = headers_of(properties);
         let name = properties.kind().as_ref();
         let name = name.ok_or_else(|| WireError::header("type", "is missing"))?;
         let name = TaskName::new(name.as_str())

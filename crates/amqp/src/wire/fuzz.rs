@@ -11,7 +11,7 @@ use super::{
         ATTEMPT, DETACHED, INSTANCE, KIND, LOSSES, NOT_AFTER, NOT_BEFORE, QUEUE, SCHEMA, SUBMITTED,
         TRACEPARENT, TRACESTATE, V, WATCHED, WORKER,
     },
-    read_results,
+    read_chunk, read_results,
 };
 
 const HEADERS: [&str; 15] = [
@@ -45,6 +45,7 @@ pub(crate) fn fuzz(bytes: &[u8]) {
     drop(Control::read(&properties, body));
     drop(CancelAck::read(&properties, body));
     drop(JobRecord::read(&properties, body));
+    drop(read_chunk(&properties, body));
     drop(TaskMessage::read(&properties, body));
     if let Ok(envelope) = Envelope::read(&properties) {
         let again = Envelope::read(&envelope.properties());

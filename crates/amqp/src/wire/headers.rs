@@ -28,6 +28,7 @@ pub(super) const TRACESTATE: &str = "tracestate";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Task,
+    Chunk,
     Result,
     Results,
     Event,
@@ -41,6 +42,7 @@ impl Kind {
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Task => "task",
+            Self::Chunk => "chunk",
             Self::Result => "result",
             Self::Results => "results",
             Self::Event => "event",
@@ -52,8 +54,9 @@ impl Kind {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        const ALL: [Kind; 8] = [
+        const ALL: [Kind; 9] = [
             Kind::Task,
+            Kind::Chunk,
             Kind::Result,
             Kind::Results,
             Kind::Event,

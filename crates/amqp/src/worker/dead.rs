@@ -9,12 +9,13 @@ use outwork_core::{Outcome, Rejection, TaskErrorKind};
 
 use super::{
     desk::{Desk, count},
-    hand::{Hand, Token},
+    hand::Hand,
+    token::Token,
 };
 use crate::{publisher::Outgoing, topology::QueueName, wire::now};
 
 /// Why a message cannot be run, as it stands in the header `ow-reason`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Reason {
     word: &'static str,
     error: String,
@@ -117,7 +118,7 @@ pub(super) async fn bury_message(
 }
 
 /// A message as it came.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Letter {
     pub(super) properties: BasicProperties,
     pub(super) body: Bytes,

@@ -17,10 +17,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{
     dead,
     errands::Errands,
-    hand::{Hand, Held, Token, Wish},
+    hand::{Hand, Held, Wish},
     pace::Pace,
     results::Results,
     settled::{Key, Settled},
+    token::Token,
     tombstones::Tombstones,
 };
 use crate::{

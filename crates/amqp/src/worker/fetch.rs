@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use lapin::{
-    Channel, Connection, Consumer,
+    BasicProperties, Channel, Connection, Consumer,
     message::Delivery,
     options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
     types::{FieldTable, ShortString},
@@ -17,12 +17,13 @@ use super::{
     dead::{Letter, Reason, bury_message},
     desk::{Desk, Taken, count},
     errand,
-    hand::{Hand, Token, Wish},
+    hand::{Hand, Wish},
+    token::Token,
 };
 use crate::{
     connection::{Epoch, open_channel},
     topology::{DELIVERY_LIMIT, QueueName},
-    wire::{TaskMessage, headers_of},
+    wire::{Kind, TaskMessage, WireError, headers_of, read_chunk},
 };
 
 /// Fetches from one queue over one channel, until that is lost or the worker drains.
@@ -162,17 +163,31 @@ impl Fetcher {
     /// Takes a message into hand. Whatever it is, somebody sees to its end from here on.
     fn take(&self, delivery: Delivery) {
         self.desk.told.of(&self.queue).delivered();
-        let Delivery { delivery_tag, properties, data, .. } = delivery;
-        let token = Token { acks: self.acks.clone(), epoch: self.epoch, tag: delivery_tag };
+        let Delivery { delivery_tag, properties, data, redelivered, .. } = delivery;
+        let tokens = |tasks| Token::of(self.acks.clone(), self.epoch, delivery_tag, tasks);
         let body = Bytes::from(data);
-        match TaskMessage::read(&properties, &body) {
-            Ok(message) => {
-                let last_time = headers_of(&properties).int(DELIVERIES) >= Some(DELIVERY_LIMIT);
-                self.take_task(Hand::new(message.envelope, message.task, body, token), last_time);
+        let headers = headers_of(&properties);
+        let fate = match (headers.kind(), redelivered) {
+            // Only one of its tasks may have been too much for its worker, or have been running
+            // when that was lost: from here on each goes by itself.
+            (Ok(Kind::Chunk), true) => Fate::GiveBack,
+            _ if headers.int(DELIVERIES) >= Some(DELIVERY_LIMIT) => Fate::GiveUp,
+            _ => Fate::Run,
+        };
+        match read_tasks(&properties, body.clone()) {
+            Ok(messages) => {
+                self.desk.pace.note_message(messages.len());
+                let tokens = tokens(messages.len());
+                for ((TaskMessage { envelope, task }, body), token) in
+                    messages.into_iter().zip(tokens)
+                {
+                    self.take_task(Hand::new(envelope, task, body, token), fate);
+                }
             }
             Err(error) => {
                 let reason = Reason::undecodable(&error);
-                self.bury(Letter { properties, body }, reason, token);
+                let letter = Letter { properties, body };
+                tokens(1).for_each(|token| self.bury(letter.clone(), reason.clone(), token));
             }
         }
     }
@@ -186,7 +201,7 @@ impl Fetcher {
         });
     }
 
-    fn take_task(&self, hand: Hand, last_time: bool) {
+    fn take_task(&self, hand: Hand, fate: Fate) {
         let desk = Arc::clone(&self.desk);
         let errand = desk.errands.begin();
         match desk.take(hand) {
@@ -196,19 +211,38 @@ impl Fetcher {
                 tokens.into_iter().for_each(Token::acknowledge);
             }
             Taken::New(hand) => {
-                if desk.is_draining() {
+                if desk.is_draining() || fate == Fate::GiveBack {
                     hand.wish(Wish::GiveBack);
                 }
                 tokio::spawn(async move {
-                    if last_time {
-                        errand::give_up(&desk, &hand).await;
-                    } else {
-                        errand::run(&desk, &hand).await;
+                    match fate {
+                        Fate::GiveUp => errand::give_up(&desk, &hand).await,
+                        Fate::Run | Fate::GiveBack => errand::run(&desk, &hand).await,
                     }
                     drop(errand);
                 });
             }
         }
+    }
+}
+
+/// What is to become of the tasks of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Run,
+    /// They go back into the queue, each in a message of its own.
+    GiveBack,
+    GiveUp,
+}
+
+/// The tasks of a message, each with the body that it has in a message of its own.
+fn read_tasks(
+    properties: &BasicProperties,
+    body: Bytes,
+) -> Result<Vec<(TaskMessage, Bytes)>, WireError> {
+    match headers_of(properties).kind()? {
+        Kind::Chunk => read_chunk(properties, &body),
+        _ => Ok(vec![(TaskMessage::read(properties, &body)?, body)]),
     }
 }
 

@@ -6,9 +6,8 @@ use bytes::Bytes;
 use outwork_core::Task;
 use tokio::sync::Notify;
 
-use super::{acks::Acks, settled::Key};
+use super::{settled::Key, token::Token};
 use crate::{
-    connection::Epoch,
     lock::lock,
     wire::{Envelope, RemoteEvent},
 };
@@ -65,29 +64,6 @@ pub(super) enum Wish {
     Cancel,
 }
 
-/// The right to acknowledge one delivery. It knows the channel that this came over, so that
-/// after a lost connection it can never acknowledge another message.
-#[derive(Debug)]
-pub(super) struct Token {
-    pub(super) acks: Acks,
-    /// The connection of that channel, which is the only one of its queue there.
-    pub(super) epoch: Epoch,
-    pub(super) tag: u64,
-}
-
-impl Token {
-    /// Acknowledges. On a channel that is gone this does nothing: the message comes again, and
-    /// is found to be dealt with.
-    pub(super) fn acknowledge(self) {
-        self.acks.acknowledge(self.tag);
-    }
-
-    /// Gives the message back to its queue.
-    pub(super) fn put_back(self) {
-        self.acks.put_back(self.tag);
-    }
-}
-
 impl Hand {
     pub(super) fn new(envelope: Envelope, task: Task, body: Bytes, token: Token) -> Self {
         let state = HandState { tokens: vec![token], ..HandState::default() };
@@ -116,7 +92,7 @@ impl Hand {
     /// broker has delivered the message again, which has to be acknowledged in the end.
     pub(super) fn add_token(&self, token: Token) -> Option<Token> {
         let mut state = lock(&self.state);
-        if state.tokens.iter().any(|other| other.epoch == token.epoch) {
+        if state.tokens.iter().any(|other| other.epoch() == token.epoch()) {
             return Some(token);
         }
         state.tokens.push(token);

@@ -4,7 +4,7 @@ use std::{sync::Mutex, time::Duration};
 
 use tokio::sync::watch;
 
-use crate::lock::lock;
+use crate::{lock::lock, mean::Mean};
 
 /// How many messages to have in hand: as many as can run, more while they run so shortly that
 /// the way to the broker would cost more than they do, and one more for each that only waits
@@ -20,18 +20,20 @@ pub(super) struct Pace {
 #[derive(Debug, Default)]
 struct State {
     waiting: usize,
-    /// The mean run time of late, in seconds.
-    mean: Option<f64>,
+    /// How long a task runs.
+    run_time: Mean,
+    /// How many tasks a message has, of late and rounded up.
+    tasks: usize,
 }
 
 /// Beyond this the throughput does not grow.
 const MOST: usize = 256;
 
-/// Tasks that run for less than this are fetched ahead.
-const SHORT: f64 = 0.005;
+/// How many tasks are fetched ahead when a message has several.
+const TASKS: usize = 4096;
 
-/// How much of the mean the latest run makes up.
-const WEIGHT: f64 = 0.1;
+/// Messages with less work than this, in seconds, are fetched ahead.
+const SHORT: f64 = 0.005;
 
 impl Pace {
     pub(super) fn new(concurrency: usize, fixed: Option<u16>) -> Self {
@@ -53,8 +55,14 @@ impl Pace {
 
     pub(super) fn note_run(&self, time: Duration) {
         let mut state = lock(&self.state);
-        let time = time.as_secs_f64();
-        state.mean = Some(state.mean.map_or(time, |mean| mean + WEIGHT * (time - mean)));
+        state.run_time.note(time);
+        self.update(&state);
+    }
+
+    /// Notes how many tasks a message had. It falls slowly, as those in hand are to be few.
+    pub(super) fn note_message(&self, tasks: usize) {
+        let mut state = lock(&self.state);
+        state.tasks = tasks.max(state.tasks - state.tasks.div_ceil(16));
         self.update(&state);
     }
 
@@ -75,10 +83,12 @@ impl Pace {
             0 => 0,
             waiting => waiting.next_power_of_two(),
         };
-        let short = state.mean.is_some_and(|mean| mean < SHORT);
+        let tasks = state.tasks.max(1);
+        #[expect(clippy::cast_precision_loss, reason = "messages have few tasks")]
+        let short = state.run_time.seconds().is_some_and(|time| time * (tasks as f64) < SHORT);
         let running = match self.fixed {
             Some(fixed) => usize::from(fixed),
-            None if short => MOST.max(self.concurrency),
+            None if short => MOST.min(TASKS / tasks).max(self.concurrency),
             None => self.concurrency,
         };
         u16::try_from(running + waiting.min(MOST)).unwrap_or(u16::MAX)
@@ -98,6 +108,17 @@ mod tests {
         assert_eq!(*wanted.borrow(), 256);
         (0..100).for_each(|_| pace.note_run(Duration::from_secs(1)));
         assert_eq!(*wanted.borrow(), 4);
+    }
+
+    #[test]
+    fn messages_with_many_tasks_are_few() {
+        let pace = Pace::new(4, None);
+        let wanted = pace.subscribe();
+        pace.note_run(Duration::from_micros(1));
+        pace.note_message(256);
+        assert_eq!(*wanted.borrow(), 16);
+        (0..200).for_each(|_| pace.note_message(1));
+        assert_eq!(*wanted.borrow(), 256);
     }
 
     #[test]

@@ -3,12 +3,13 @@
 use std::{
     collections::VecDeque,
     io::Write,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use bytes::{Buf, Bytes};
 use outwork_core::{
-    Codec, Outcome, Payload, SubmitError, Task, TaskError, TaskErrorKind, TaskName,
+    Codec, Outcome, Payload, SubmitError, Task, TaskError, TaskErrorKind, TaskName, TaskOptions,
 };
 use serde_json::{Map, Value};
 
@@ -30,6 +31,7 @@ const WAITING_BYTES: usize = 16 << 20;
 /// The tasks of `map`.
 pub(super) struct Mapping {
     name: TaskName,
+    options: Arc<TaskOptions>,
     feed: Feed<Result<Bytes, InputError>>,
     /// What is left of the last piece of input.
     chunk: Bytes,
@@ -61,6 +63,7 @@ impl Mapping {
     ) -> Self {
         Self {
             name,
+            options: Arc::new(TaskOptions::new().bulk(true)),
             feed,
             chunk: Bytes::new(),
             output,
@@ -107,7 +110,8 @@ impl Mapping {
             self.done(index, Err(TaskError::new(TaskErrorKind::Undecodable, message)))?;
             return Ok(Next::Passed);
         }
-        Ok(Next::Task(Task::new(self.name.clone(), Payload::new(Codec::Json, line)), index))
+        let task = Task::new(self.name.clone(), Payload::new(Codec::Json, line));
+        Ok(Next::Task(task.with_options(Arc::clone(&self.options)), index))
     }
 
     /// A task has ended: it is written when it is its turn.

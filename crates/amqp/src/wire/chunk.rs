@@ -1,0 +1,73 @@
+//! [`Chunk`](Kind::Chunk): tasks in one message that differ in their ids and arguments only.
+
+use bytes::Bytes;
+use lapin::BasicProperties;
+use outwork_core::{Codec, Payload, Task, TaskId, TaskOptions};
+use serde::{Deserialize, Serialize};
+
+use super::{Envelope, Kind, Millis, TaskMessage, WireError, options::WireOptions, read, write};
+
+/// What is a task's own in a chunk.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Item {
+    pub(crate) id: TaskId,
+    pub(crate) submitted: Millis,
+    pub(crate) args: Bytes,
+}
+
+/// The body of a chunk, being read.
+#[derive(Deserialize)]
+struct Body {
+    #[serde(default)]
+    codec: Codec,
+    #[serde(default)]
+    options: WireOptions,
+    tasks: Vec<Item>,
+}
+
+/// The same, being written.
+#[derive(Serialize)]
+struct BodyRef<'a> {
+    codec: Codec,
+    #[serde(skip_serializing_if = "WireOptions::is_empty")]
+    options: WireOptions,
+    tasks: &'a [Item],
+}
+
+/// Writes tasks that have this envelope, but for the id and the time in it, and these options.
+pub(crate) fn encode_chunk(
+    envelope: &Envelope,
+    codec: Codec,
+    options: &TaskOptions,
+    tasks: &[Item],
+) -> Result<(BasicProperties, Bytes), WireError> {
+    let options = WireOptions::of(options)?;
+    let body = write(&BodyRef { codec, options, tasks })?;
+    Ok((envelope.properties_as(Kind::Chunk), body))
+}
+
+/// Reads the tasks of a chunk, each with the body of the message that it would be by itself.
+pub(crate) fn read_chunk(
+    properties: &BasicProperties,
+    body: &[u8],
+) -> Result<Vec<(TaskMessage, Bytes)>, WireError> {
+    let common = Envelope::read_any(properties)?;
+    let Body { codec, options, tasks } = read("chunk", body)?;
+    if tasks.is_empty() {
+        return Err(WireError::body("chunk", &"it has no tasks"));
+    }
+    let mut options = options.options()?;
+    options.trace.clone_from(&common.trace);
+    let options = std::sync::Arc::new(options);
+    let messages = tasks.into_iter().map(|Item { id, submitted, args }| {
+        let envelope = Envelope { id, submitted, ..common.clone() };
+        let payload = Payload::new(codec, args).with_schema(common.schema);
+        let task = Task::new(common.name.clone(), payload)
+            .with_id(id)
+            .with_options(std::sync::Arc::clone(&options))
+            .with_attempts_made(common.failures);
+        let body = TaskMessage::body(&task)?;
+        Ok((TaskMessage { envelope, task }, body))
+    });
+    messages.collect()
+}
