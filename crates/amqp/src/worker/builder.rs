@@ -130,8 +130,9 @@ impl AmqpWorkerBuilder {
             Sender { name: name.unwrap_or_else(host_name), instance: TaskId::new().to_string() };
         let pace = Pace::new(executor.status().workers, prefetch.map(NonZeroU16::get));
         let publisher = Publisher::start(&options, &runtime, publishing);
-        let events =
-            EventFilter::all().capacity(EVENTS.try_into().unwrap_or(std::num::NonZeroUsize::MIN));
+        let events = EventFilter::all()
+            .while_running()
+            .capacity(EVENTS.try_into().unwrap_or(std::num::NonZeroUsize::MIN));
         let events = executor.events(events);
         let (sync, synced) = mpsc::unbounded_channel();
         let results = Results::start(&runtime, &options, &publisher, &sender);

@@ -24,13 +24,16 @@ use crate::{
 /// A worker that is closed in the middle acknowledges nothing: the task comes again.
 pub(super) async fn settle(desk: &Arc<Desk>, hand: &Arc<Hand>, ending: Ending) {
     let settled = match ending {
-        Ending::GivenBack => return give_back(desk, hand).await,
+        // What is rare is boxed: every task would have to carry the room for it.
+        Ending::GivenBack => return Box::pin(give_back(desk, hand)).await,
         Ending::GivenUp(outcome) => {
             let reason = Reason::crashed_worker(&outcome);
             finish(desk, hand, outcome, reason).await
         }
         Ending::Ended(outcome) => match next_of(desk, hand, outcome) {
-            Next::Retry(outcome, error, delay) => retry(desk, hand, &outcome, error, delay).await,
+            Next::Retry(outcome, error, delay) => {
+                Box::pin(retry(desk, hand, &outcome, error, delay)).await
+            }
             Next::End(outcome) => {
                 let reason = Reason::of(&outcome);
                 finish(desk, hand, outcome, reason).await
@@ -191,11 +194,11 @@ async fn finish(desk: &Desk, hand: &Hand, outcome: Outcome, dead: Option<Reason>
     if !send_result(desk, envelope, &outcome).await {
         return false;
     }
-    if envelope.detached && !record_end(desk, hand, &outcome).await {
+    if envelope.detached && !Box::pin(record_end(desk, hand, &outcome)).await {
         return false;
     }
     if let Some(reason) = dead
-        && !bury_letter(desk, hand, &reason).await
+        && !Box::pin(bury_letter(desk, hand, &reason)).await
     {
         return false;
     }

@@ -20,6 +20,10 @@ impl Key {
         let Envelope { id, submitted, failures, losses, .. } = *envelope;
         Self { id, submitted, failures, losses }
     }
+
+    pub(super) const fn id(&self) -> TaskId {
+        self.id
+    }
 }
 
 /// The attempts that were dealt with last: their results are confirmed, or their next attempts

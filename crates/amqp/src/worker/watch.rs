@@ -1,16 +1,26 @@
 //! Reading the pool's events, for those who wait elsewhere.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use outwork_core::{EventKind, EventStream, State, TaskEvent};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::MissedTickBehavior,
+};
 
-use super::{desk::Desk, hand::Hand, settle::record};
+use super::{desk::Desk, hand::Hand, settle::record, settled::Key};
 use crate::wire::RemoteEvent;
 
 /// A start that nobody waits for is told when the task has run for so long. Most have ended by
 /// then, and an event for each start would cost more than many a task.
 const WORTH_TELLING: Duration = Duration::from_millis(100);
+
+/// How often it is looked whether one has.
+const LOOK: Duration = Duration::from_millis(25);
 
 /// Reads the pool's events until the worker ends.
 ///
@@ -20,11 +30,14 @@ pub(super) async fn watch(
     mut events: EventStream,
     mut sync: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
 ) {
+    let mut untold = Untold::default();
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             biased;
             event = events.next() => match event {
-                Some(Ok(event)) => handle(&desk, event).await,
+                Some(Ok(event)) => handle(&desk, event, &mut untold).await,
                 Some(Err(lagged)) => tracing::warn!(%lagged, "the pool's events came too fast"),
                 None => break,
             },
@@ -33,6 +46,7 @@ pub(super) async fn watch(
                 Some(asked) => drop(asked.send(())),
                 None => return,
             },
+            _ = look.tick(), if !untold.0.is_empty() => untold.tell_long(&desk),
         }
     }
     // The pool has stopped: nothing more will be told.
@@ -41,7 +55,7 @@ pub(super) async fn watch(
     }
 }
 
-async fn handle(desk: &Arc<Desk>, event: TaskEvent) {
+async fn handle(desk: &Arc<Desk>, event: TaskEvent, untold: &mut Untold) {
     let Some(hand) = desk.find_in_pool(event.task_id) else { return };
     match event.kind {
         EventKind::Started { .. } => {
@@ -50,7 +64,12 @@ async fn handle(desk: &Arc<Desk>, event: TaskEvent) {
                 attempt = hand.attempt(), "started"
             );
             hand.note_start();
-            tell_start(desk, hand).await;
+            if hand.envelope.watched {
+                hand.announce();
+                desk.send_outbox(&hand).await;
+            } else {
+                untold.0.push_back((Instant::now(), hand.key()));
+            }
         }
         EventKind::Progress(progress) => {
             hand.announce();
@@ -64,23 +83,27 @@ async fn handle(desk: &Arc<Desk>, event: TaskEvent) {
     }
 }
 
-async fn tell_start(desk: &Arc<Desk>, hand: Arc<Hand>) {
-    if hand.envelope.watched {
-        hand.announce();
-        return desk.send_outbox(&hand).await;
+/// Starts that nobody was told of, in their order.
+#[derive(Debug, Default)]
+struct Untold(VecDeque<(Instant, Key)>);
+
+impl Untold {
+    /// Tells of those that have run for long; most have ended.
+    fn tell_long(&mut self, desk: &Arc<Desk>) {
+        let is_long = |(at, _): &mut (Instant, Key)| at.elapsed() >= WORTH_TELLING;
+        while let Some((_, key)) = self.0.pop_front_if(is_long) {
+            let still_runs = desk.find_in_pool(key.id()).filter(|hand| hand.key() == key);
+            if let Some(hand) = still_runs {
+                tokio::spawn(tell_start(Arc::clone(desk), hand));
+            }
+        }
     }
-    let desk = Arc::clone(desk);
-    tokio::spawn(async move {
-        tokio::time::sleep(WORTH_TELLING).await;
-        let still_runs =
-            desk.find_in_pool(hand.envelope.id).is_some_and(|h| Arc::ptr_eq(&h, &hand));
-        if !still_runs {
-            return;
-        }
-        hand.announce();
-        desk.send_outbox(&hand).await;
-        if hand.envelope.detached {
-            record(&desk, &hand, State::Running, None).await;
-        }
-    });
+}
+
+async fn tell_start(desk: Arc<Desk>, hand: Arc<Hand>) {
+    hand.announce();
+    desk.send_outbox(&hand).await;
+    if hand.envelope.detached {
+        record(&desk, &hand, State::Running, None).await;
+    }
 }

@@ -13,6 +13,7 @@ pub struct EventFilter {
     task: Option<TaskId>,
     name: Option<TaskName>,
     only_final: bool,
+    while_running: bool,
     capacity: NonZeroUsize,
 }
 
@@ -26,7 +27,13 @@ impl EventFilter {
     /// Every event, with room for 1024.
     #[must_use]
     pub const fn all() -> Self {
-        Self { task: None, name: None, only_final: false, capacity: DEFAULT_CAPACITY }
+        Self {
+            task: None,
+            name: None,
+            only_final: false,
+            while_running: false,
+            capacity: DEFAULT_CAPACITY,
+        }
     }
 
     /// The events of one task.
@@ -50,6 +57,13 @@ impl EventFilter {
         self
     }
 
+    /// Only what happens while a body runs: that it was started, and how far it is.
+    #[must_use]
+    pub const fn while_running(mut self) -> Self {
+        self.while_running = true;
+        self
+    }
+
     /// Sets how many events are kept for a reader that is slow; the oldest go first.
     #[must_use]
     pub const fn capacity(mut self, capacity: NonZeroUsize) -> Self {
@@ -65,5 +79,6 @@ impl EventFilter {
         self.task.is_none_or(|id| id == event.task_id)
             && self.name.as_ref().is_none_or(|name| event.name.as_ref() == Some(name))
             && (!self.only_final || event.is_final())
+            && (!self.while_running || event.is_of_a_running_body())
     }
 }

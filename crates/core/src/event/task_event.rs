@@ -61,6 +61,10 @@ impl TaskEvent {
         Self { task_id, name, attempt, at: SystemTime::now(), kind }
     }
 
+    pub(super) const fn is_of_a_running_body(&self) -> bool {
+        matches!(self.kind, EventKind::Started { .. } | EventKind::Progress(_))
+    }
+
     /// Whether it is the last event of its task.
     #[must_use]
     pub const fn is_final(&self) -> bool {
