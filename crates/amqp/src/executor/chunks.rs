@@ -39,12 +39,16 @@ struct Told(Option<Done>);
 type Done = Box<dyn FnOnce(Result<(), PublishError>) + Send + Sync>;
 
 /// How many chunks are being confirmed at most, while others gather.
-const ON_THEIR_WAY: usize = 4;
+const ON_THEIR_WAY: usize = 16;
 
 /// How many tasks a chunk has at most, about how many bytes, and how much work.
 const TASKS: usize = 256;
 const BYTES: usize = 256 * 1024;
 const WORK: Duration = Duration::from_millis(250);
+
+/// How long tasks wait for others while some are being confirmed. The broker takes longer to put
+/// one message on the disk.
+const LINGER: Duration = Duration::from_millis(1);
 
 /// What an item has around its arguments: names, lengths, an id and a time.
 const FRAME: usize = 64;
@@ -90,6 +94,10 @@ pub(super) async fn send(client: Weak<Client>, mut due: mpsc::UnboundedReceiver<
             // Whoever waits for a task has its client.
             let Some(client) = client.upgrade() else { return };
             let place = client.place_for(&mut waiting, &places).await;
+            let is_first = places.available_permits() + 1 >= ON_THEIR_WAY;
+            if !is_first && waiting.len() + due.len() < TASKS {
+                tokio::time::sleep(LINGER).await;
+            }
             while let Ok(more) = due.try_recv() {
                 waiting.push_back(more);
             }

@@ -37,11 +37,15 @@ pub(super) enum Sent {
 }
 
 /// How many messages with results are being confirmed at most, while others gather.
-const ON_THEIR_WAY: usize = 8;
+const ON_THEIR_WAY: usize = 64;
 
 /// How many results a message has at most, and about how many bytes.
 const TOGETHER: usize = 256;
 const BYTES: usize = 256 * 1024;
+
+/// How long results wait for others while some are being confirmed. The broker takes longer to
+/// put one message on the disk.
+const LINGER: Duration = Duration::from_millis(1);
 
 /// How long to wait before a message is tried again that the broker refused.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -97,6 +101,10 @@ async fn send(post: Post, mut due: mpsc::UnboundedReceiver<Ready>) {
         };
         // It is never closed.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let is_alone = places.available_permits() + 1 == ON_THEIR_WAY;
+        if !is_alone && due.len() < TOGETHER {
+            tokio::time::sleep(LINGER).await;
+        }
         let (together, rest) = gather(first, &mut due, post.bytes);
         next = rest;
         tokio::spawn(post.clone().send(together, place));
