@@ -183,7 +183,7 @@ fn the_tasks_of_a_chunk_whose_worker_was_killed_are_run_one_by_one() {
     let mut victim = Victim::start(test, &place);
     victim.wait_ready();
     let mut tasks: Vec<_> = (0..60).map(|_| SLEEP.task(&0).unwrap()).collect();
-    tasks.insert(20, SLEEP.task(&2000).unwrap());
+    tasks.insert(20, SLEEP.task(&5000).unwrap());
     let handles = submit(&client, tasks);
     until("one runs", || handles.iter().any(|handle| handle.state() == State::Running));
     victim.kill();

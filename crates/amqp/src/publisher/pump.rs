@@ -132,7 +132,7 @@ impl Pump {
             let next = tokio::select! {
                 answers = answers(&mut sent), if !sent.is_empty() => Next::Answers(answers),
                 job = next_job(&mut self.again, &self.queue), if has_room && open => Next::Job(job),
-                _ = tick.tick() => Next::Tick,
+                _ = tick.tick(), if self.window.len() > 0 => Next::Tick,
             };
             match next {
                 Next::Job(None) => open = false,
