@@ -44,9 +44,9 @@ impl Envelope {
     pub(super) fn properties_as(&self, kind: Kind) -> BasicProperties {
         let writer = Writer::new(kind)
             .int(headers::SUBMITTED, self.submitted)
-            .int(headers::ATTEMPT, self.failures.into())
-            .int(headers::LOSSES, self.losses.into())
-            .int(headers::SCHEMA, self.schema.into())
+            .count(headers::ATTEMPT, self.failures)
+            .count(headers::LOSSES, self.losses)
+            .count(headers::SCHEMA, self.schema.into())
             .int_if(headers::NOT_BEFORE, self.not_before)
             .int_if(headers::NOT_AFTER, self.not_after)
             .text(headers::QUEUE, self.queue.as_str())

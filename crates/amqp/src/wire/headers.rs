@@ -99,6 +99,12 @@ impl Writer {
         }
     }
 
+    /// Writes a count, which is 0 for those who do not find it: every header that is there costs
+    /// the broker and both ends.
+    pub(super) fn count(self, name: &str, value: u32) -> Self {
+        if value == 0 { self } else { self.int(name, value.into()) }
+    }
+
     pub(super) fn flag(mut self, name: &str, value: bool) -> Self {
         if value {
             self.0.insert(ShortString::from(name), AMQPValue::Boolean(true));

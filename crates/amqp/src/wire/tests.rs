@@ -93,7 +93,6 @@ fn the_headers_of_a_task_are_held_fast() {
         [
             "ow-attempt=1",
             "ow-kind=\"task\"",
-            "ow-losses=0",
             "ow-not-before=1700000001000",
             "ow-queue=\"mail\"",
             "ow-schema=3",
@@ -111,6 +110,17 @@ fn the_headers_of_a_task_are_held_fast() {
     assert_eq!(text(properties.content_type()), "application/msgpack");
     assert_eq!(*properties.delivery_mode(), Some(2));
     assert_eq!(*properties.expiration(), None);
+}
+
+#[test]
+fn a_count_of_nothing_is_not_written_and_read_all_the_same() {
+    let first = Envelope { failures: 0, losses: 0, schema: 0, ..envelope() };
+    let properties = first.properties();
+    let headers = properties.headers().clone().unwrap();
+    for name in ["ow-attempt", "ow-losses", "ow-schema"] {
+        assert!(!headers.contains_key(name), "{name}");
+    }
+    assert_eq!(Envelope::read(&properties).unwrap(), first);
 }
 
 #[test]
