@@ -20,6 +20,11 @@ pub(crate) fn rows(args: &AmqpArgs, broker: &Rc<Broker>) -> Vec<Row> {
         one_each::beside_bare_lapin(args, broker),
         one_at_a_time::beside_bare_lapin(args, broker),
         map::beside_bare_lapin(args, broker),
+        one_each::beside_celery(args, broker),
+        one_at_a_time::beside_celery(args, broker),
+        one_each::beside_dramatiq(args, broker),
+        one_each::beside_rusty_celery(args, broker),
+        one_each::beside_apalis(args, broker),
         idle::connected(broker),
     ]
 }

@@ -10,7 +10,8 @@ use super::{
 };
 use crate::{
     args::AmqpArgs,
-    one_by_one, peer,
+    one_by_one,
+    peer::{self, python_queue::PythonQueue},
     row::{Goal, OUTWORK, Row, Side},
 };
 
@@ -20,7 +21,7 @@ use crate::{
 pub(super) fn beside_bare_lapin(args: &AmqpArgs, broker: &Rc<Broker>) -> Row {
     let (calls, bare) = (calls(args), Rc::clone(broker));
     Row {
-        name: "AMQP: one at a time, p50",
+        name: "AMQP: one at a time, p50, beside bare lapin",
         unit: "µs/call",
         goal: Some(Goal::RatioAtMost(1.2)),
         ours: ours(calls, broker),
@@ -29,6 +30,19 @@ pub(super) fn beside_bare_lapin(args: &AmqpArgs, broker: &Rc<Broker>) -> Row {
                 .note(peer::lapin::NOTE),
         ),
     }
+}
+
+/// The same beside Celery.
+pub(super) fn beside_celery(args: &AmqpArgs, broker: &Rc<Broker>) -> Row {
+    let (queue, ours) = (PythonQueue::Celery, ours(calls(args), broker));
+    let (broker, python) = (Rc::clone(broker), args.python.clone());
+    let calls = args.run.scaled(500);
+    let peer = Side::new(queue.label(), move || {
+        peer::python_queue::p50(&python, queue, broker.url(), calls)
+    });
+    let goal = Some(Goal::RatioAtMost(0.7));
+    let name = "AMQP: one at a time, p50, beside Celery";
+    Row { name, unit: "µs/call", goal, ours, peer: Some(peer.note(queue.note())) }
 }
 
 fn ours(calls: usize, broker: &Rc<Broker>) -> Side {

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     args::AmqpArgs,
     block_on::block_on,
-    peer,
+    peer::{self, cargo_queue::CargoQueue, python_queue::PythonQueue},
     row::{Goal, OUTWORK, Row, Side},
     window::{self, Load},
 };
@@ -23,7 +23,7 @@ use crate::{
 pub(super) fn beside_bare_lapin(args: &AmqpArgs, broker: &Rc<Broker>) -> Row {
     let (load, bare) = (load(args), Rc::clone(broker));
     Row {
-        name: "AMQP: 256 in flight, a message each",
+        name: "AMQP: 256 in flight, beside bare lapin",
         unit: "tasks/s",
         goal: Some(Goal::RatioAtLeast(0.9)),
         ours: ours(load, broker),
@@ -32,6 +32,56 @@ pub(super) fn beside_bare_lapin(args: &AmqpArgs, broker: &Rc<Broker>) -> Row {
                 .note(peer::lapin::NOTE),
         ),
     }
+}
+
+/// The same beside Celery, which returns results as well: its client keeps as many in flight and waits for the oldest.
+pub(super) fn beside_celery(args: &AmqpArgs, broker: &Rc<Broker>) -> Row {
+    let name = "AMQP: 256 in flight, beside Celery";
+    let goal = Some(Goal::RatioAtLeast(15.0));
+    Row { goal, ..beside_python(args, broker, name, PythonQueue::Celery) }
+}
+
+/// The same beside Dramatiq, which returns nothing: its client is told that a task is done.
+pub(super) fn beside_dramatiq(args: &AmqpArgs, broker: &Rc<Broker>) -> Row {
+    beside_python(args, broker, "AMQP: 256 in flight, beside Dramatiq", PythonQueue::Dramatiq)
+}
+
+fn beside_python(
+    args: &AmqpArgs,
+    broker: &Rc<Broker>,
+    name: &'static str,
+    queue: PythonQueue,
+) -> Row {
+    let ours = ours(load(args), broker);
+    let (broker, python) = (Rc::clone(broker), args.python.clone());
+    let load = Load { tasks: args.run.scaled(3_000), ..load(args) };
+    let peer = Side::new(queue.label(), move || {
+        peer::python_queue::rate(&python, queue, broker.url(), load)
+    });
+    Row { name, unit: "tasks/s", goal: None, ours, peer: Some(peer.note(queue.note())) }
+}
+
+/// The same beside rusty-celery, which returns nothing either.
+pub(super) fn beside_rusty_celery(args: &AmqpArgs, broker: &Rc<Broker>) -> Row {
+    beside_cargo(args, broker, "AMQP: 256 in flight, beside rusty-celery", CargoQueue::RustyCelery)
+}
+
+/// The same beside apalis over AMQP, which returns nothing either.
+pub(super) fn beside_apalis(args: &AmqpArgs, broker: &Rc<Broker>) -> Row {
+    beside_cargo(args, broker, "AMQP: 256 in flight, beside apalis", CargoQueue::Apalis)
+}
+
+fn beside_cargo(
+    args: &AmqpArgs,
+    broker: &Rc<Broker>,
+    name: &'static str,
+    queue: CargoQueue,
+) -> Row {
+    let ours = ours(load(args), broker);
+    let broker = Rc::clone(broker);
+    let load = Load { tasks: args.run.scaled(10_000), ..load(args) };
+    let peer = Side::new(queue.label(), move || peer::cargo_queue::rate(queue, broker.url(), load));
+    Row { name, unit: "tasks/s", goal: None, ours, peer: Some(peer.note(queue.note())) }
 }
 
 fn ours(load: Load, broker: &Rc<Broker>) -> Side {

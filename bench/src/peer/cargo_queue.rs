@@ -1,0 +1,100 @@
+//! Task queues in Rust, over the same broker, each in a package of its own that is built when it is asked for: their dependencies would be in everybody's way.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, ensure};
+use uuid::Uuid;
+
+use crate::{output, window::Load};
+
+/// Which queue.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum CargoQueue {
+    RustyCelery,
+    Apalis,
+}
+
+/// How many seconds one measurement may take.
+const PATIENCE: &str = "300";
+
+impl CargoQueue {
+    pub(crate) const fn label(self) -> &'static str {
+        match self {
+            Self::RustyCelery => "rusty-celery 0.5.5",
+            Self::Apalis => "apalis-amqp 1.0.0",
+        }
+    }
+
+    /// How it was run, and what it does not promise.
+    pub(crate) const fn note(self) -> &'static str {
+        match self {
+            Self::RustyCelery => {
+                "256 prefetched; no results: that a task is done is told through a pipe, which costs less than a result; a task is acknowledged before it runs, so that a worker that dies loses it; publishes without confirmations; no dead letters; a classic queue, because it cannot read from a quorum queue"
+            }
+            Self::Apalis => {
+                "256 prefetched; no results: that a task is done is told through a pipe, which costs less than a result; publishes without asking for confirmations, and its messages are not persistent; each task pushed declares its queue on a new channel; a classic queue"
+            }
+        }
+    }
+
+    const fn folder(self) -> &'static str {
+        match self {
+            Self::RustyCelery => "rusty-celery",
+            Self::Apalis => "apalis",
+        }
+    }
+}
+
+/// Tasks per second of a task that gets 64 bytes.
+///
+/// # Errors
+///
+/// When it cannot be built, or fails.
+pub(crate) fn rate(queue: CargoQueue, url: &str, load: Load) -> anyhow::Result<f64> {
+    let answer = Command::new("timeout")
+        .arg(PATIENCE)
+        .arg(built(queue)?)
+        .arg("rate")
+        .args([load.tasks, load.in_flight].map(|number| number.to_string()))
+        .env("OUTWORK_BENCH_URL", url)
+        .env("OUTWORK_BENCH_QUEUE", format!("outwork-bench.{}.{}", queue.folder(), Uuid::new_v4()))
+        .stdin(Stdio::null())
+        .output()
+        .context("timeout of the coreutils did not start")?;
+    let error = String::from_utf8_lossy(&answer.stderr);
+    ensure!(
+        answer.status.success(),
+        "it ended with {}: {}",
+        answer.status,
+        error.lines().last().unwrap_or_default()
+    );
+    let rate = String::from_utf8_lossy(&answer.stdout);
+    rate.trim().parse().with_context(|| format!("a rate was expected and came {rate:?}"))
+}
+
+/// Has cargo build the program, which does nothing when it is fresh, and returns its path.
+fn built(queue: CargoQueue) -> anyhow::Result<PathBuf> {
+    let this = env::current_exe().context("the path of this program")?;
+    let target = this.ancestors().nth(2).context("this program is not in a target folder")?;
+    let target = target.join("bench-peers").join(queue.folder());
+    let program = target.join("release").join(format!("peer-{}", queue.folder()));
+    if !program.exists() {
+        output::talk(&format!("building {}", program.display()));
+    }
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(queue.folder());
+    let status = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["build", "--quiet", "--release", "--locked", "--manifest-path"])
+        .arg(package.join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(&target)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()
+        .context("cargo did not start")?;
+    ensure!(status.success(), "cargo could not build {}", package.display());
+    Ok(program)
+}
