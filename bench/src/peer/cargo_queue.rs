@@ -36,7 +36,7 @@ impl CargoQueue {
                 "256 prefetched; no results: that a task is done is told through a pipe, which costs less than a result; a task is acknowledged before it runs, so that a worker that dies loses it; publishes without confirmations; no dead letters; a classic queue, because it cannot read from a quorum queue"
             }
             Self::Apalis => {
-                "256 prefetched; no results: that a task is done is told through a pipe, which costs less than a result; publishes without asking for confirmations, and its messages are not persistent; each task pushed declares its queue on a new channel; a classic queue"
+                "256 prefetched; no results: that a task is done is told through a pipe, which costs less than a result; publishes without asking for confirmations, and its messages are not persistent; each task pushed declares its queue on a new channel; its worker, which panics unless a channel was opened before, gets one first; a classic queue"
             }
         }
     }
