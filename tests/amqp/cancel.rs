@@ -5,7 +5,7 @@ use outwork_core::{Cancel, Executor, ExecutorExt, State, TaskOptions, blocking::
 use crate::support::{ECHO, PATIENCE, Place};
 
 #[test]
-fn a_task_that_was_cancelled_while_no_worker_was_there_never_starts() {
+pub fn a_task_that_was_cancelled_while_no_worker_was_there_never_starts() {
     let place = Place::new();
     let worker = place.worker(1);
     block_on(worker.drain(PATIENCE));

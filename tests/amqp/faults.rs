@@ -1,9 +1,9 @@
 //! Things that break at every moment of a task's way, and what must hold afterwards.
 
 mod broker;
-mod client;
+pub mod client;
 mod matrix;
-mod queue;
+pub mod queue;
 mod scene;
 pub mod victim;
-mod worker;
+pub mod worker;

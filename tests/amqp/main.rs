@@ -15,6 +15,7 @@ mod delay;
 mod drain;
 mod faults;
 mod garbage;
+mod guarantees;
 mod jobs;
 mod options;
 mod round_trip;

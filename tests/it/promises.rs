@@ -78,6 +78,7 @@ fn every_guarantee_of_the_readme_has_a_test_under_its_words() {
     let section = section.split("\n## ").next().unwrap();
     let mut tests = tests_of("tests/it/guarantees.rs");
     tests.extend(tests_of("tests/it/process_pool/guarantees.rs"));
+    tests.extend(tests_of("tests/amqp/guarantees.rs"));
     let mut cells = 0;
     for row in rows(section).skip(2) {
         for cell in row[1..].iter().filter(|cell| **cell != "–") {
@@ -87,5 +88,5 @@ fn every_guarantee_of_the_readme_has_a_test_under_its_words() {
             }
         }
     }
-    assert!(cells >= 26, "only {cells} cells were found");
+    assert!(cells >= 33, "only {cells} cells were found");
 }

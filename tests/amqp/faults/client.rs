@@ -22,7 +22,7 @@ const MANY: u64 = 1000;
 const AWAY: Duration = Duration::from_secs(30);
 
 #[test]
-fn the_tasks_of_a_client_that_was_killed_are_run() {
+pub fn the_tasks_of_a_client_that_was_killed_are_run() {
     if let Some(part) = Part::of_this_process() {
         let client = AmqpExecutor::builder(part.options).queue(part.queue);
         let client = block_on(client.connect()).unwrap();

@@ -32,7 +32,7 @@ fn loss(outcome: &Outcome) -> LossReason {
 }
 
 #[test]
-fn a_task_whose_workers_are_always_lost_is_given_up_and_its_client_is_told() {
+pub fn a_task_whose_workers_are_always_lost_is_given_up_and_its_client_is_told() {
     let place = Place::new();
     let worker = place.worker(1);
     block_on(worker.drain(PATIENCE));

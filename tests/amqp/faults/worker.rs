@@ -70,7 +70,7 @@ fn play(part: Part, pool: Arc<dyn Executor>) {
 }
 
 #[test]
-fn the_tasks_of_a_worker_that_was_killed_are_run_by_another() {
+pub fn the_tasks_of_a_worker_that_was_killed_are_run_by_another() {
     if let Some(part) = Part::of_this_process() {
         return play(part, noting());
     }
@@ -160,7 +160,7 @@ fn nothing_is_left_of_a_worker_that_was_killed_with_its_pool() {
 }
 
 #[test]
-fn a_process_of_the_pool_that_is_killed_takes_its_task_along_and_no_other() {
+pub fn a_process_of_the_pool_that_is_killed_takes_its_task_along_and_no_other() {
     let place = Place::new();
     let worker = block_on(place.worker_builder(processes(2)).start()).unwrap();
     let client = place.client();
