@@ -79,6 +79,7 @@ fn in_source(source: &str) -> impl Iterator<Item = String> {
             modules.push((depth, module));
         }
         is_test |= code == "#[test]";
+        let code = code.strip_prefix("pub ").unwrap_or(code);
         let function = code.strip_prefix("fn ").filter(|_| is_test)?;
         is_test = false;
         let name = function.split(['(', '<']).next()?;
@@ -90,6 +91,6 @@ fn in_source(source: &str) -> impl Iterator<Item = String> {
 #[test]
 fn tests_are_found_in_the_modules_of_their_file() {
     let source = "#[test]\nfn one() {\n}\n\nfn none() {}\n\nmod inner {\n    #[test]\n    \
-                  fn two<T>() {\n        if x {\n        }\n    }\n}\n#[test]\nfn three() {\n}\n";
+                  fn two<T>() {\n        if x {\n        }\n    }\n}\n#[test]\npub fn three() {\n}\n";
     assert_eq!(in_source(source).collect::<Vec<_>>(), ["one", "inner::two", "three"]);
 }
