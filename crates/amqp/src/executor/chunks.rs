@@ -128,7 +128,7 @@ impl Client {
         let late = tokio::time::sleep_until(first.give_up.into());
         tokio::select! {
             // It is never closed.
-            place = Arc::clone(places).acquire_owned() => place.ok().map(|place| Place { _together: Some(place) }),
+            place = Arc::clone(places).acquire_owned() => Some(Place { _together: place.ok() }),
             () = late => {
                 let blocked = self.publisher.link().is_blocked();
                 let first = waiting.pop_front()?;

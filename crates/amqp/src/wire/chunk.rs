@@ -1,5 +1,7 @@
 //! [`Chunk`](Kind::Chunk): tasks in one message that differ in their ids and arguments only.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use lapin::BasicProperties;
 use outwork_core::{Codec, Payload, Task, TaskId, TaskOptions};
@@ -58,13 +60,13 @@ pub(crate) fn read_chunk(
     }
     let mut options = options.options()?;
     options.trace.clone_from(&common.trace);
-    let options = std::sync::Arc::new(options);
+    let options = Arc::new(options);
     let messages = tasks.into_iter().map(|Item { id, submitted, args }| {
         let envelope = Envelope { id, submitted, ..common.clone() };
         let payload = Payload::new(codec, args).with_schema(common.schema);
         let task = Task::new(common.name.clone(), payload)
             .with_id(id)
-            .with_options(std::sync::Arc::clone(&options))
+            .with_options(Arc::clone(&options))
             .with_attempts_made(common.failures);
         let body = TaskMessage::body(&task)?;
         Ok((TaskMessage { envelope, task }, body))

@@ -14,9 +14,9 @@ use outwork_core::{
 use proptest::prelude::*;
 
 use super::{
-    CancelAck, Control, Ended, Envelope, InHand, JobRecord, Kind, Ping, Pong, RemoteEvent,
+    CancelAck, Control, Ended, Envelope, InHand, Item, JobRecord, Kind, Ping, Pong, RemoteEvent,
     ResultMessage, Running, Sender, StatusQuestion, TaskMessage, Tombstone, WireError,
-    encode_results, headers_of, read_results,
+    encode_chunk, encode_results, headers_of, read_chunk, read_results,
 };
 use crate::topology::QueueName;
 
@@ -208,6 +208,57 @@ fn ended(outcome: &Outcome, limit: usize) -> Ended {
 /// A result in a message of its own.
 fn sent(outcome: &Outcome, limit: usize) -> Result<(BasicProperties, Bytes), WireError> {
     encode_results(&sender(), vec![ended(outcome, limit)])
+}
+
+/// The other task of a chunk.
+const OTHER: &str = "01938f9c-7d1e-7c3a-9b1a-2f6d0c5e8a12";
+
+fn chunk(tasks: &[Item]) -> (Envelope, BasicProperties, Bytes) {
+    let envelope = Envelope { not_before: None, failures: 0, ..envelope() };
+    let options = TaskOptions::new().idempotent(true);
+    let (properties, body) = encode_chunk(&envelope, Codec::Json, &options, tasks).unwrap();
+    (envelope, properties, body)
+}
+
+fn items() -> [Item; 2] {
+    let item = |id: &str, submitted, args| Item { id: id.parse().unwrap(), submitted, args };
+    [
+        item(ID, 1_700_000_000_000, Bytes::from_static(b"[1,2]")),
+        item(OTHER, 1_700_000_000_001, Bytes::from_static(b"[3]")),
+    ]
+}
+
+#[test]
+fn a_chunk_is_held_fast() {
+    let (envelope, properties, body) = chunk(&items());
+    assert_eq!(
+        shown(&body),
+        "\\x83\\xa5codec\\xa4json\\xa7options\\x81\\xaaidempotent\\xc3\\xa5tasks\\x92".to_owned()
+            + "\\x83\\xa2id\\xc4\\x10\\x01\\x93\\x8f\\x9c}\\x1e|:\\x9b\\x1a/m\\x0c^\\x8a\\x11\\xa9submitted\\xcf\\x00\\x00\\x01\\x8b\\xcf\\xe5h\\x00\\xa4args\\xc4\\x05[1,2]"
+            + "\\x83\\xa2id\\xc4\\x10\\x01\\x93\\x8f\\x9c}\\x1e|:\\x9b\\x1a/m\\x0c^\\x8a\\x12\\xa9submitted\\xcf\\x00\\x00\\x01\\x8b\\xcf\\xe5h\\x01\\xa4args\\xc4\\x03[3]"
+    );
+    let headers = |properties: &BasicProperties| properties.headers().clone().unwrap();
+    let mut as_of_a_task = headers(&envelope.properties());
+    as_of_a_task.insert("ow-kind".into(), AMQPValue::LongString("chunk".into()));
+    assert_eq!(headers(&properties), as_of_a_task);
+    assert!(Envelope::read(&properties).is_err(), "who knows tasks only does not run a chunk");
+}
+
+#[test]
+fn the_tasks_of_a_chunk_come_out_as_messages_of_their_own() {
+    let (envelope, properties, body) = chunk(&items());
+    let read = read_chunk(&properties, &body).unwrap();
+    assert_eq!(read.len(), 2);
+    for ((message, body), item) in read.into_iter().zip(items()) {
+        let Item { id, submitted, args } = item;
+        assert_eq!(message.envelope, Envelope { id, submitted, ..envelope.clone() });
+        assert_eq!((message.task.id(), message.task.payload().bytes()), (id, &args));
+        assert!(message.task.options().idempotent);
+        let again = TaskMessage::read(&message.envelope.properties(), &body).unwrap();
+        assert_eq!((again.envelope, again.task), (message.envelope, message.task));
+    }
+    let (_, properties, nothing) = chunk(&[]);
+    assert!(read_chunk(&properties, &nothing).is_err(), "a chunk without tasks is none");
 }
 
 #[test]
