@@ -3,8 +3,8 @@
 //! Tasks are persistent, mandatory, confirmed, and in a quorum queue.
 //! Results are persistent, mandatory and confirmed, on a second connection, into a durable queue with an expiry; their task is acknowledged only then.
 //! Both sides publish through one channel that one task owns, in a window of whole futures of a message and its confirmation, which gets many messages into one write.
-//! Acknowledgements name the last of a row of tasks that are all done, and the next is sent when the last was written: faster than one for each.
-//! Everything happens on the one thread of a process, which is faster here than a runtime of two.
+//! Acknowledgements name the last of a row of tasks that are all done, and the next is sent when the last was written.
+//! Everything happens on the one thread of a process.
 //!
 //! It has no deadlines, does not connect again, recognises no copies, and cannot cancel, delay, retry or bury.
 
