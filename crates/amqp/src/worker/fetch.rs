@@ -109,9 +109,12 @@ impl Fetcher {
             match next {
                 Next::Delivery(delivery) => self.take(delivery),
                 Next::Fetching(now) => state = now,
+                // The new one comes first: whoever counts consumers, to know whom to ask whether
+                // a task has begun, is never to find none.
                 Next::Pace(prefetch) => {
-                    self.stop().await?;
+                    let before = self.consumer.take();
                     self.start(prefetch).await?;
+                    self.end(before).await?;
                 }
             }
         }
@@ -138,7 +141,12 @@ impl Fetcher {
 
     /// Consumes no more. What has been delivered is taken into hand first, in its order.
     async fn stop(&mut self) -> Result<(), String> {
-        let Some(mut consumer) = self.consumer.take() else { return Ok(()) };
+        let consumer = self.consumer.take();
+        self.end(consumer).await
+    }
+
+    async fn end(&self, consumer: Option<Consumer>) -> Result<(), String> {
+        let Some(mut consumer) = consumer else { return Ok(()) };
         let tag = consumer.tag();
         let cancel = self.channel.basic_cancel(tag, BasicCancelOptions::default());
         tokio::time::timeout(self.desk.options.limit(), cancel)
