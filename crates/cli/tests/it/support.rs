@@ -58,8 +58,12 @@ impl Place {
         let mut command = Command::new(env!("CARGO_BIN_EXE_outwork"));
         command.args(args).current_dir(self.0.path());
         // A panic that a test asks for need not fill the log.
-        command.env_remove("OUTWORK_EXECUTOR").env_remove("OUTWORK_URL");
-        command.env_remove("RUST_BACKTRACE").env_remove("RUST_LOG");
+        let ours = ["OUTWORK_EXECUTOR", "OUTWORK_URL", "RUST_BACKTRACE", "RUST_LOG"];
+        for name in ours.iter().chain(&["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"]) {
+            command.env_remove(name);
+        }
+        // What a terminal can do: a machine that nobody sits at may not say.
+        command.env("TERM", "xterm");
         command
     }
 
