@@ -1,4 +1,5 @@
 //! The brokers of the tests, and that nothing is left of them.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests as well")]
 
 use std::{
     fs,
