@@ -78,8 +78,11 @@ impl Task {
     /// which is delay, expiry, retries, queue and priority.
     #[must_use]
     pub fn single_attempt(mut self) -> Self {
-        self.options =
-            self.options.map(|options| Arc::new(Arc::unwrap_or_clone(options).single_attempt()));
+        self.options = self.options.map(|options| {
+            let stripped = TaskOptions::clone(&options).single_attempt();
+            // What many tasks share they go on to share.
+            if stripped == *options { options } else { Arc::new(stripped) }
+        });
         self
     }
 

@@ -63,6 +63,14 @@ impl EventStream {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
+    /// The next event, if it was told already.
+    pub fn try_next(&mut self) -> Option<Result<TaskEvent, Lagged>> {
+        match self.lagged() {
+            Some(lagged) => Some(Err(lagged)),
+            None => self.events.try_recv().ok().map(Ok),
+        }
+    }
+
     /// Blocks for the next event; `None` when the time is up or the executor has stopped.
     pub fn next_timeout(&mut self, timeout: Duration) -> Option<Result<TaskEvent, Lagged>> {
         block_on_for(self.next(), Some(timeout)).ok().flatten()
