@@ -167,7 +167,9 @@ impl Client {
     /// Waits until one worker has the task, or none of all that there are.
     ///
     /// The broker counts a consumer that was stopped for as long as something of it is not
-    /// acknowledged, so it is asked again.
+    /// acknowledged, so it is asked again. It counts none of a worker that is about to
+    /// consume again, or to connect again, and has the task, so it is asked again as well when
+    /// there is nobody.
     async fn gather(
         &self,
         queue: &QueueName,
@@ -175,12 +177,14 @@ impl Client {
     ) -> Buried {
         let known = self.heard_of(queue);
         let mut answered = HashSet::new();
+        let mut asked_before = false;
         loop {
             let Some(consumers) = self.consumers_of(queue).await else { return Buried::Unknown };
             let asked = Instant::now();
             loop {
                 let all = known.iter().all(|instance| answered.contains(instance));
-                if all && answered.len() >= consumers as usize {
+                let sure = asked_before || !answered.is_empty();
+                if sure && all && answered.len() >= consumers as usize {
                     return Buried::Nowhere;
                 }
                 let left = ASK_AGAIN.saturating_sub(asked.elapsed());
@@ -191,6 +195,7 @@ impl Client {
                     Err(_) => break,
                 };
             }
+            asked_before = true;
         }
     }
 
