@@ -44,9 +44,15 @@ pub(crate) fn now() -> Millis {
     since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(Millis::MAX))
 }
 
+/// What most bodies fit into. Growing from nothing takes several steps.
+const USUAL: usize = 256;
+
 fn write<T: Serialize>(value: &T) -> Result<Bytes, WireError> {
-    let encoded = rmp_serde::to_vec_named(value);
-    encoded.map(Bytes::from).map_err(|error| WireError::Unwritable(error.to_string()))
+    let mut body = Vec::with_capacity(USUAL);
+    match rmp_serde::encode::write_named(&mut body, value) {
+        Ok(()) => Ok(body.into()),
+        Err(error) => Err(WireError::Unwritable(error.to_string())),
+    }
 }
 
 fn read<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, WireError> {

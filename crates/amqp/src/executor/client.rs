@@ -40,6 +40,8 @@ pub(super) struct Client {
     pub(super) link: Arc<Link>,
     /// The queue that replies come to.
     pub(super) replies: ShortString,
+    /// The same, as it is written on every task.
+    pub(super) reply_to: Arc<str>,
     pub(super) ask: mpsc::UnboundedSender<Question>,
     pub(super) admission: Arc<Admission>,
     pub(super) live: LiveTasks,
@@ -56,8 +58,8 @@ pub(super) struct Client {
     pub(super) lifecycle: Lifecycle,
     pub(super) counts: Counters,
     consumers: u32,
-    /// When a worker of a queue was heard of last, by its instance.
-    heard: Mutex<HashMap<(QueueName, String), Instant>>,
+    /// When the workers of a queue were heard of last, by their instances.
+    heard: Mutex<HashMap<QueueName, HashMap<String, Instant>>>,
 }
 
 /// What a client needs to be made.
@@ -105,6 +107,7 @@ impl Client {
             runtime,
             publisher,
             link,
+            reply_to: replies.as_str().into(),
             replies,
             consumers,
             ask,
@@ -118,20 +121,21 @@ impl Client {
     /// Notes that a worker of a queue is there.
     pub(super) fn note_heard(&self, queue: &QueueName, sender: &Sender) {
         let mut heard = lock(&self.heard);
-        match heard.get_mut(&(queue.clone(), sender.instance.clone())) {
-            Some(at) => *at = Instant::now(),
-            None => {
-                heard.retain(|_, at| at.elapsed() < HEARD);
-                heard.insert((queue.clone(), sender.instance.clone()), Instant::now());
-            }
+        let known = heard.get_mut(queue).and_then(|workers| workers.get_mut(&sender.instance));
+        if let Some(at) = known {
+            *at = Instant::now();
+            return;
         }
+        let workers = heard.entry(queue.clone()).or_default();
+        workers.retain(|_, at| at.elapsed() < HEARD);
+        workers.insert(sender.instance.clone(), Instant::now());
     }
 
     /// The workers of a queue that were heard of lately.
     pub(super) fn heard_of(&self, queue: &QueueName) -> Vec<String> {
         let heard = lock(&self.heard);
-        let lately = heard.iter().filter(|((of, _), at)| of == queue && at.elapsed() < HEARD);
-        lately.map(|((_, instance), _)| instance.clone()).collect()
+        let lately = heard.get(queue).into_iter().flatten().filter(|(_, at)| at.elapsed() < HEARD);
+        lately.map(|(instance, _)| instance.clone()).collect()
     }
 
     /// A result came that nobody waits for any more.
@@ -143,7 +147,7 @@ impl Client {
     /// How many workers of a queue were heard of lately.
     pub(super) fn workers_of(&self, queue: &QueueName) -> usize {
         let heard = lock(&self.heard);
-        heard.iter().filter(|((of, _), at)| of == queue && at.elapsed() < HEARD).count()
+        heard.get(queue).into_iter().flatten().filter(|(_, at)| at.elapsed() < HEARD).count()
     }
 
     pub(super) async fn attach(

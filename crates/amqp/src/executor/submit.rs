@@ -152,7 +152,7 @@ impl Client {
         if self.admission.is_closed() {
             return Err(Refusal::closed());
         }
-        let reply_to = Some(self.replies.as_str().to_owned());
+        let reply_to = Some(Arc::clone(&self.reply_to));
         let bulk = is_one_of_many || task.options().bulk;
         if bulk && may_gather(task, self.options.payload_limit()) {
             let envelope = self.envelope(task, reply_to, false)?;
@@ -168,7 +168,7 @@ impl Client {
     pub(super) fn checked(
         &self,
         task: &Task,
-        reply_to: Option<String>,
+        reply_to: Option<Arc<str>>,
         detached: bool,
     ) -> Result<Checked, Refusal> {
         let envelope = self.envelope(task, reply_to, detached)?;
@@ -182,7 +182,7 @@ impl Client {
     fn envelope(
         &self,
         task: &Task,
-        reply_to: Option<String>,
+        reply_to: Option<Arc<str>>,
         detached: bool,
     ) -> Result<Envelope, Refusal> {
         let options = task.options();

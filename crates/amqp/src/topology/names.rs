@@ -1,6 +1,6 @@
 //! The names of everything on the broker.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use lapin::types::ShortString;
 use serde::{Deserialize, Serialize};
@@ -12,10 +12,10 @@ const LONGEST: usize = 128;
 /// The longest prefix, so that it and the longest name stay below 255 bytes together.
 const LONGEST_PREFIX: usize = 64;
 
-/// The name of a task queue, as users know it: without the prefix.
+/// The name of a task queue, as users know it: without the prefix. Clones share it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct QueueName(String);
+pub struct QueueName(Arc<str>);
 
 /// What all names of one installation begin with, so that several can share a virtual host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl QueueName {
     ///
     /// When it is empty, longer than 128 bytes, or has characters that do not belong in a name.
     pub fn new(name: &str) -> Result<Self, InvalidName> {
-        check(name).map(Self)
+        check(name).map(|name| Self(name.into()))
     }
 
     /// The name as text.
@@ -77,13 +77,13 @@ impl TryFrom<String> for QueueName {
 
 impl From<QueueName> for String {
     fn from(name: QueueName) -> Self {
-        name.0
+        name.0.as_ref().to_owned()
     }
 }
 
 impl Default for QueueName {
     fn default() -> Self {
-        Self("outwork".to_owned())
+        Self("outwork".into())
     }
 }
 

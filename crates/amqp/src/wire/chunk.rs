@@ -48,11 +48,11 @@ pub(crate) fn encode_chunk(
     Ok((envelope.properties_as(Kind::Chunk), body))
 }
 
-/// Reads the tasks of a chunk, each with the body of the message that it would be by itself.
+/// Reads the tasks of a chunk.
 pub(crate) fn read_chunk(
     properties: &BasicProperties,
     body: &[u8],
-) -> Result<Vec<(TaskMessage, Bytes)>, WireError> {
+) -> Result<Vec<TaskMessage>, WireError> {
     let common = Envelope::read_any(properties)?;
     let Body { codec, options, tasks } = read("chunk", body)?;
     if tasks.is_empty() {
@@ -68,8 +68,10 @@ pub(crate) fn read_chunk(
             .with_id(id)
             .with_options(Arc::clone(&options))
             .with_attempts_made(common.failures);
-        let body = TaskMessage::body(&task)?;
-        Ok((TaskMessage { envelope, task }, body))
+        TaskMessage { envelope, task }
     });
-    messages.collect()
+    let messages: Vec<_> = messages.collect();
+    // What one of them is in a message of its own, all are: to be tried again, or buried.
+    messages.first().map(|message| TaskMessage::body(&message.task)).transpose()?;
+    Ok(messages)
 }

@@ -1,5 +1,7 @@
 //! [`Envelope`]: what a task's headers say, beside the task itself.
 
+use std::sync::Arc;
+
 use lapin::{BasicProperties, types::ShortString};
 use outwork_core::{TaskId, TaskName, TraceContext};
 
@@ -26,7 +28,7 @@ pub(crate) struct Envelope {
     /// When the first attempt is to have started at the latest.
     pub(crate) not_after: Option<Millis>,
     pub(crate) queue: QueueName,
-    pub(crate) reply_to: Option<String>,
+    pub(crate) reply_to: Option<Arc<str>>,
     /// Somebody reads the events of the client, and wants to be told of the start at once.
     pub(crate) watched: bool,
     /// The job's states are written to the stream of the jobs.
@@ -92,7 +94,7 @@ impl Envelope {
             not_before: found.int(headers::NOT_BEFORE),
             not_after: found.int(headers::NOT_AFTER),
             queue,
-            reply_to: properties.reply_to().as_ref().map(|queue| queue.as_str().to_owned()),
+            reply_to: properties.reply_to().as_ref().map(|queue| queue.as_str().into()),
             watched: found.flag(headers::WATCHED),
             detached: found.flag(headers::DETACHED),
             schema: u16::try_from(found.count(headers::SCHEMA)).unwrap_or(0),

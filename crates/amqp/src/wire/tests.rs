@@ -40,7 +40,7 @@ fn envelope() -> Envelope {
         not_before: Some(1_700_000_001_000),
         not_after: None,
         queue: QueueName::new("mail").unwrap(),
-        reply_to: Some("outwork.r.me".to_owned()),
+        reply_to: Some("outwork.r.me".into()),
         watched: true,
         detached: false,
         schema: 3,
@@ -249,11 +249,12 @@ fn the_tasks_of_a_chunk_come_out_as_messages_of_their_own() {
     let (envelope, properties, body) = chunk(&items());
     let read = read_chunk(&properties, &body).unwrap();
     assert_eq!(read.len(), 2);
-    for ((message, body), item) in read.into_iter().zip(items()) {
+    for (message, item) in read.into_iter().zip(items()) {
         let Item { id, submitted, args } = item;
         assert_eq!(message.envelope, Envelope { id, submitted, ..envelope.clone() });
         assert_eq!((message.task.id(), message.task.payload().bytes()), (id, &args));
         assert!(message.task.options().idempotent);
+        let body = TaskMessage::body(&message.task).unwrap();
         let again = TaskMessage::read(&message.envelope.properties(), &body).unwrap();
         assert_eq!((again.envelope, again.task), (message.envelope, message.task));
     }
@@ -324,7 +325,7 @@ fn control_and_its_answers_come_out_as_they_went_in() {
         id: id(),
         until: 5,
         queue: Some(QueueName::new("mail").unwrap()),
-        reply_to: Some("outwork.r.me".to_owned()),
+        reply_to: Some("outwork.r.me".into()),
         running: Running::Force,
     };
     let (queue, reply_to) = (QueueName::new("mail").unwrap(), "outwork.r.me".to_owned());

@@ -3,8 +3,7 @@
 use std::{fmt, num::NonZeroU16, sync::Arc, time::Duration};
 
 use lapin::Connection;
-use outwork_core::{EventFilter, Executor, Rejection, Task, TaskError, TaskErrorKind, TaskId};
-use tokio::sync::mpsc;
+use outwork_core::{Executor, Rejection, Task, TaskError, TaskErrorKind, TaskId};
 
 use super::{
     AmqpWorker,
@@ -13,7 +12,7 @@ use super::{
     pace::Pace,
     results::Results,
     session::WorkerSession,
-    watch::watch,
+    watch::follow,
 };
 use crate::{
     connection::{ConnectError, ConnectOptions, Link, Role, Runtime, open, supervise},
@@ -36,9 +35,6 @@ pub struct AmqpWorkerBuilder {
     gate: Gate,
     shares_files: bool,
 }
-
-/// How far the reader of the pool's events may be behind.
-const EVENTS: usize = 16 * 1024;
 
 /// How long a worker may take to be ready: its connections, its declarations, and reading what
 /// is cancelled.
@@ -130,11 +126,6 @@ impl AmqpWorkerBuilder {
             Sender { name: name.unwrap_or_else(host_name), instance: TaskId::new().to_string() };
         let pace = Pace::new(executor.status().workers, prefetch.map(NonZeroU16::get));
         let publisher = Publisher::start(&options, &runtime, publishing);
-        let events = EventFilter::all()
-            .while_running()
-            .capacity(EVENTS.try_into().unwrap_or(std::num::NonZeroUsize::MIN));
-        let events = executor.events(events);
-        let (sync, synced) = mpsc::unbounded_channel();
         let results = Results::start(&runtime, &options, &publisher, &sender);
         let setup = Setup {
             options: options.clone(),
@@ -146,8 +137,8 @@ impl AmqpWorkerBuilder {
             queues,
             pace,
         };
-        let desk = Desk::new(setup, sync);
-        runtime.spawn(watch(Arc::clone(&desk), events, synced));
+        let desk = Desk::new(setup);
+        runtime.spawn(follow(Arc::clone(&desk)));
         let link = Arc::new(Link::new(Role::Consume));
         let fetching = tokio::sync::watch::Sender::new(Fetching::On);
         let worker =

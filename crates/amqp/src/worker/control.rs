@@ -145,7 +145,7 @@ async fn obey_to_the_end(desk: &Arc<Desk>, tombstone: Tombstone) {
     let hands = desk.bury(&tombstone);
     if !hands.is_empty() {
         // Told before the answer is, so that the client hears things in their order.
-        desk.read_events().await;
+        desk.read_events();
         for hand in &hands {
             hand.announce();
             desk.send_outbox(hand).await;

@@ -99,7 +99,7 @@ fn shortened(text: &str) -> &str {
 /// Puts a task that was read to the dead letters. Whether it is there.
 pub(super) async fn bury_letter(desk: &Desk, hand: &Hand, reason: &Reason) -> bool {
     let properties = hand.envelope.properties();
-    let letter = Letter { properties, body: hand.body.clone() };
+    let letter = Letter { properties, body: hand.body() };
     publish(desk, &hand.envelope.queue, letter, reason).await
 }
 

@@ -12,7 +12,7 @@ use std::{
 
 use lapin::types::ShortString;
 use outwork_core::{Executor, Task, TaskError, TaskId};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::watch;
 
 use super::{
     dead,
@@ -23,6 +23,7 @@ use super::{
     settled::{Key, Settled},
     token::Token,
     tombstones::Tombstones,
+    watch::PoolEvents,
 };
 use crate::{
     connection::ConnectOptions,
@@ -54,8 +55,7 @@ pub(super) struct Desk {
     /// Of these, the ones that the pool has. It takes no two of one id.
     in_pool: Mutex<HashMap<TaskId, Arc<Hand>>>,
     pub(super) errands: Errands,
-    /// Asks the one who reads the pool's events to have read all that there are.
-    sync: mpsc::UnboundedSender<oneshot::Sender<()>>,
+    pub(super) events: PoolEvents,
     draining: AtomicBool,
     /// Nothing is fetched any more.
     fetched: watch::Sender<bool>,
@@ -95,9 +95,10 @@ pub(super) struct Setup {
 }
 
 impl Desk {
-    pub(super) fn new(setup: Setup, sync: mpsc::UnboundedSender<oneshot::Sender<()>>) -> Arc<Self> {
+    pub(super) fn new(setup: Setup) -> Arc<Self> {
         let Setup { options, executor, gate, publisher, results, sender, queues, pace } = setup;
         let told = ByQueue::new(&queues, &dead::WORDS);
+        let events = PoolEvents::of(executor.as_ref());
         Arc::new(Self {
             options,
             executor,
@@ -114,7 +115,7 @@ impl Desk {
             hands: Mutex::default(),
             in_pool: Mutex::default(),
             errands: Errands::default(),
-            sync,
+            events,
             draining: AtomicBool::new(false),
             fetched: watch::Sender::new(false),
             waiting: AtomicUsize::new(0),
@@ -242,22 +243,27 @@ impl Desk {
         tracing::debug!(task_id = %id, ?answer, "asked the pool to stop a task");
     }
 
-    /// Waits until all events that the pool has told so far are in the outboxes.
-    pub(super) async fn read_events(&self) {
-        let (send, receive) = oneshot::channel();
-        if self.sync.send(send).is_ok() {
-            // The reader ends only with the worker.
-            let _ = receive.await;
-        }
+    /// Puts all events that the pool has told so far into the outboxes.
+    pub(super) fn read_events(&self) {
+        self.events.read(self);
     }
 
     /// Sends the events of a task to its client, in order.
     pub(super) async fn send_outbox(&self, hand: &Hand) {
+        if hand.has_something_to_send() {
+            // Boxed, because every task would have to carry the room for it.
+            Box::pin(self.send_events(hand)).await;
+        }
+    }
+
+    async fn send_events(&self, hand: &Hand) {
+        let _turn = hand.turn_to_send().await;
         for event in hand.take_outbox() {
             let Some(reply_to) = self.reply_queue(&hand.envelope) else { continue };
             match event.encode(&hand.envelope, &self.sender) {
                 Ok((properties, body)) => {
-                    let outgoing = self.reply(reply_to, properties, body);
+                    let key = ShortString::try_new(&*reply_to).unwrap_or_default();
+                    let outgoing = self.reply(key, properties, body);
                     // A client that has gone needs no events.
                     let _ = self.publisher.hand_over(outgoing, drop).await;
                 }
@@ -267,12 +273,12 @@ impl Desk {
     }
 
     /// Where replies go, if that is where replies may go.
-    pub(super) fn reply_queue(&self, envelope: &Envelope) -> Option<ShortString> {
-        let queue = envelope.reply_to.as_deref()?;
+    pub(super) fn reply_queue(&self, envelope: &Envelope) -> Option<Arc<str>> {
+        let queue = envelope.reply_to.as_ref()?;
         if self.options.names().is_reply_queue(queue) {
-            return ShortString::try_new(queue).ok();
+            return Some(Arc::clone(queue));
         }
-        tracing::warn!(task_id = %envelope.id, queue, "a task wants its result where none may go");
+        tracing::warn!(task_id = %envelope.id, %queue, "a task wants its result where none may go");
         None
     }
 

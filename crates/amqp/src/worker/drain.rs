@@ -77,7 +77,7 @@ async fn finish(desk: &Arc<Desk>, deadline: Duration) -> usize {
 
 /// Gives back what the pool has not begun.
 async fn give_back_waiting(desk: &Arc<Desk>) {
-    desk.read_events().await;
+    desk.read_events();
     for hand in desk.hands() {
         if hand.started().is_none() && hand.wish(Wish::GiveBack) == Held::InPool {
             desk.stop_in_pool(hand.envelope.id, false).await;

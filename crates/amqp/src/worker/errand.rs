@@ -107,6 +107,7 @@ async fn run_in_pool(desk: &Arc<Desk>, hand: &Arc<Hand>) -> Ending {
         Err(error) => return Ending::Ended(Outcome::new(Err(error.permanent()), unstarted(hand))),
     };
     let handle = loop {
+        // Never without waiting: whoever came first is to have the place that becomes free.
         match desk.executor.submit(task).await {
             Ok(handle) => break handle,
             Err(error) if error.kind() == SubmitErrorKind::DuplicateId => {
@@ -128,7 +129,7 @@ async fn run_in_pool(desk: &Arc<Desk>, hand: &Arc<Hand>) -> Ending {
         outcome = handle => Some(outcome),
         () = hand.given_up() => None,
     };
-    desk.read_events().await;
+    desk.read_events();
     desk.leave_pool(hand);
     let Some(outcome) = outcome else { return Ending::GivenBack };
     if let Some(time) = outcome.timings().run_time() {

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use lapin::{
     BasicProperties, Channel, Connection, Consumer,
     message::Delivery,
@@ -17,6 +17,7 @@ use super::{
     dead::{Letter, Reason, bury_message},
     desk::{Desk, Taken, count},
     errand,
+    errands::Errand,
     hand::{Hand, Wish},
     token::Token,
 };
@@ -107,7 +108,12 @@ impl Fetcher {
                 delivery = consumer.next() => Next::Delivery(alive(delivery)?),
             };
             match next {
-                Next::Delivery(delivery) => self.take(delivery),
+                Next::Delivery(delivery) => {
+                    self.take(delivery);
+                    // Its tasks begin before the next are read, so that their results are on
+                    // their way while those run.
+                    tokio::task::yield_now().await;
+                }
                 Next::Fetching(now) => state = now,
                 // The new one comes first: whoever counts consumers, to know whom to ask whether
                 // a task has begun, is never to find none.
@@ -182,15 +188,13 @@ impl Fetcher {
             _ if headers.int(DELIVERIES) >= Some(DELIVERY_LIMIT) => Fate::GiveUp,
             _ => Fate::Run,
         };
-        match read_tasks(&properties, body.clone()) {
-            Ok(messages) => {
+        match read_tasks(&properties, &body) {
+            Ok((messages, whole)) => {
                 self.desk.pace.note_message(messages.len());
                 let tokens = tokens(messages.len());
-                for ((TaskMessage { envelope, task }, body), token) in
-                    messages.into_iter().zip(tokens)
-                {
-                    self.take_task(Hand::new(envelope, task, body, token), fate);
-                }
+                let hands = messages.into_iter().zip(tokens);
+                let hands = hands.map(|(task, token)| Hand::new(task, whole.clone(), token));
+                self.see_to(hands.filter_map(|hand| self.take_task(hand, fate)).collect(), fate);
             }
             Err(error) => {
                 let reason = Reason::undecodable(&error);
@@ -209,29 +213,46 @@ impl Fetcher {
         });
     }
 
-    fn take_task(&self, hand: Hand, fate: Fate) {
-        let desk = Arc::clone(&self.desk);
+    /// Takes a task into hand, unless it is there or was dealt with.
+    fn take_task(&self, hand: Hand, fate: Fate) -> Option<(Arc<Hand>, Errand)> {
+        let desk = &self.desk;
         let errand = desk.errands.begin();
         match desk.take(hand) {
             Taken::Copy(tokens) => {
                 count(&desk.counters.copies);
                 desk.told.of(&self.queue).copy();
                 tokens.into_iter().for_each(Token::acknowledge);
+                None
             }
             Taken::New(hand) => {
                 if desk.is_draining() || fate == Fate::GiveBack {
                     hand.wish(Wish::GiveBack);
                 }
-                tokio::spawn(async move {
-                    match fate {
-                        Fate::GiveUp => errand::give_up(&desk, &hand).await,
-                        Fate::Run | Fate::GiveBack => errand::run(&desk, &hand).await,
-                    }
-                    drop(errand);
-                });
+                Some((hand, errand))
             }
         }
     }
+
+    /// Sees to the tasks of a message, all at the same time.
+    fn see_to(&self, mut hands: Vec<(Arc<Hand>, Errand)>, fate: Fate) {
+        let desk = Arc::clone(&self.desk);
+        if hands.len() > 1 {
+            tokio::spawn(async move {
+                let all = hands.into_iter().map(|hand| see_to(&desk, hand, fate));
+                all.collect::<FuturesUnordered<_>>().collect::<()>().await;
+            });
+        } else if let Some(only) = hands.pop() {
+            tokio::spawn(async move { see_to(&desk, only, fate).await });
+        }
+    }
+}
+
+async fn see_to(desk: &Arc<Desk>, (hand, errand): (Arc<Hand>, Errand), fate: Fate) {
+    match fate {
+        Fate::GiveUp => errand::give_up(desk, &hand).await,
+        Fate::Run | Fate::GiveBack => errand::run(desk, &hand).await,
+    }
+    drop(errand);
 }
 
 /// What is to become of the tasks of a message.
@@ -243,15 +264,15 @@ enum Fate {
     GiveUp,
 }
 
-/// The tasks of a message, each with the body that it has in a message of its own.
+/// The tasks of a message, and its body if that is the body of its only task.
 fn read_tasks(
     properties: &BasicProperties,
-    body: Bytes,
-) -> Result<Vec<(TaskMessage, Bytes)>, WireError> {
-    match headers_of(properties).kind()? {
-        Kind::Chunk => read_chunk(properties, &body),
-        _ => Ok(vec![(TaskMessage::read(properties, &body)?, body)]),
-    }
+    body: &Bytes,
+) -> Result<(Vec<TaskMessage>, Option<Bytes>), WireError> {
+    Ok(match headers_of(properties).kind()? {
+        Kind::Chunk => (read_chunk(properties, body)?, None),
+        _ => (vec![TaskMessage::read(properties, body)?], Some(body.clone())),
+    })
 }
 
 /// What says how often a message was delivered before, in queues that count it.

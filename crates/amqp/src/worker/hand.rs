@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use super::{settled::Key, token::Token};
 use crate::{
     lock::lock,
-    wire::{Envelope, RemoteEvent},
+    wire::{Envelope, RemoteEvent, TaskMessage},
 };
 
 /// One task that a worker has, from its delivery until it is acknowledged.
@@ -17,12 +17,14 @@ use crate::{
 pub(super) struct Hand {
     pub(super) envelope: Envelope,
     pub(super) task: Task,
-    /// The body as it came, for the next attempt and for the dead letters.
-    pub(super) body: Bytes,
+    /// The body as it came, if it came by itself.
+    whole: Option<Bytes>,
     /// Told when the task is cancelled or is to be given back.
     pub(super) changed: Notify,
     /// Told when nobody waits for the body any longer.
     abandoned: Notify,
+    /// Held by who sends the events, so that they go in order.
+    sending: tokio::sync::Mutex<()>,
     state: Mutex<HandState>,
 }
 
@@ -65,20 +67,31 @@ pub(super) enum Wish {
 }
 
 impl Hand {
-    pub(super) fn new(envelope: Envelope, task: Task, body: Bytes, token: Token) -> Self {
+    pub(super) fn new(message: TaskMessage, whole: Option<Bytes>, token: Token) -> Self {
+        let TaskMessage { envelope, task } = message;
         let state = HandState { tokens: vec![token], ..HandState::default() };
         Self {
             envelope,
             task,
-            body,
+            whole,
             changed: Notify::new(),
             abandoned: Notify::new(),
+            sending: tokio::sync::Mutex::const_new(()),
             state: Mutex::new(state),
         }
     }
 
     pub(super) fn key(&self) -> Key {
         Key::of(&self.envelope)
+    }
+
+    /// The body of a message with this task alone, for the next attempt and the dead letters.
+    pub(super) fn body(&self) -> Bytes {
+        match &self.whole {
+            Some(whole) => whole.clone(),
+            // What was read out of a chunk can be written: that is part of reading one.
+            None => TaskMessage::body(&self.task).unwrap_or_default(),
+        }
     }
 
     /// The attempt, from 1.
@@ -172,6 +185,16 @@ impl Hand {
 
     pub(super) fn put_out(&self, event: RemoteEvent) {
         lock(&self.state).outbox.push(event);
+    }
+
+    /// Whether there are events to be sent, or somebody is about to send some.
+    pub(super) fn has_something_to_send(&self) -> bool {
+        !lock(&self.state).outbox.is_empty() || self.sending.try_lock().is_err()
+    }
+
+    /// Waits until nobody else sends its events, and keeps others from it.
+    pub(super) async fn turn_to_send(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.sending.lock().await
     }
 
     pub(super) fn take_outbox(&self) -> Vec<RemoteEvent> {

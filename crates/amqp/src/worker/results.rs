@@ -21,7 +21,7 @@ pub(super) struct Results {
 /// One result that is to be sent.
 #[derive(Debug)]
 struct Ready {
-    reply_to: ShortString,
+    reply_to: Arc<str>,
     ended: Ended,
     told: oneshot::Sender<Sent>,
 }
@@ -70,7 +70,7 @@ impl Results {
     }
 
     /// Sends a result until it is confirmed, or found to be nobody's.
-    pub(super) async fn send(&self, reply_to: ShortString, ended: Ended) -> Sent {
+    pub(super) async fn send(&self, reply_to: Arc<str>, ended: Ended) -> Sent {
         let (told, receive) = oneshot::channel();
         if self.ready.send(Ready { reply_to, ended, told }).is_err() {
             return Sent::Unsettled;
@@ -133,13 +133,15 @@ fn gather(
 
 impl Post {
     async fn send(self, together: Vec<Ready>, _place: OwnedSemaphorePermit) {
-        let Some(reply_to) = together.first().map(|ready| ready.reply_to.clone()) else { return };
+        let Some(reply_to) = together.first().map(|ready| Arc::clone(&ready.reply_to)) else {
+            return;
+        };
         let (results, told): (Vec<_>, Vec<_>) =
             together.into_iter().map(|ready| (ready.ended, ready.told)).unzip();
         let sent = match encode_results(&self.sender, results) {
             Ok((properties, body)) => {
                 let exchange = self.exchange.clone();
-                let key = reply_to;
+                let key = ShortString::try_new(&*reply_to).unwrap_or_default();
                 self.insist(Outgoing { exchange, key, properties, body, give_up: None }).await
             }
             Err(error) => {

@@ -168,7 +168,7 @@ fn task_message(desk: &Desk, envelope: &Envelope, hand: &Hand, delay: Duration) 
         exchange,
         key: lapin::types::ShortString::try_new(key).unwrap_or_default(),
         properties: envelope.properties(),
-        body: hand.body.clone(),
+        body: hand.body(),
         give_up: None,
     }
 }
