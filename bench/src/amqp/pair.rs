@@ -1,6 +1,6 @@
 //! Our executor in this process, and our worker in another one.
 
-use std::{env, num::NonZeroU16, process::Command, sync::Arc};
+use std::{env, process::Command, sync::Arc};
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -15,9 +15,6 @@ pub(super) const ECHO: TaskDef<Bytes, Bytes> = TaskDef::new("bench.echo");
 
 /// What goes there and back.
 pub(super) const PAYLOAD: Bytes = Bytes::from_static(&[7; 64]);
-
-/// How many tasks the worker has in hand at most.
-const PREFETCH: NonZeroU16 = NonZeroU16::new(256).expect("it is more than 0");
 
 /// Where the worker finds its broker; it says that the process is one.
 const WORKER: &str = "OUTWORK_BENCH_WORKER";
@@ -44,7 +41,7 @@ pub(super) fn worker(url: &str) -> anyhow::Result<AmqpWorker> {
     let mut registry = Registry::new();
     registry.register(ECHO, |_ctx, bytes| Ok::<_, BoxError>(bytes))?;
     let pool = ThreadPool::builder().workers(2).registry(registry).build()?;
-    let worker = AmqpWorker::builder(options(url)?, Arc::new(pool)).prefetch(PREFETCH);
+    let worker = AmqpWorker::builder(options(url)?, Arc::new(pool));
     Ok(block_on(worker.start())?)
 }
 
