@@ -239,7 +239,7 @@ pub(crate) struct MapArgs {
     #[arg(short = 'a', long = "arg-file", value_name = "FILE")]
     pub(crate) arg_file: Option<PathBuf>,
 
-    /// How many are in flight at once, by default 1024, and over AMQP 256
+    /// How many are in flight at once, by default 1024, and over AMQP 4096
     #[arg(short = 'j', long, value_name = "N", value_parser = parse_count)]
     #[arg(allow_negative_numbers = true)]
     pub(crate) jobs: Option<NonZeroUsize>,

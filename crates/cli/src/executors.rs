@@ -30,7 +30,7 @@ const AMQP: &str = "amqp";
 const ROOM: usize = 1024;
 
 /// How many tasks are in flight over AMQP when nobody says.
-const REMOTE: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+pub(crate) const REMOTE: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
 /// Everything that decides what an executor is called and how it is built.
 #[derive(Debug)]
@@ -55,8 +55,8 @@ pub(crate) struct Place {
 pub(crate) enum InFlight {
     /// As many as the pool has workers, and over AMQP as is usual there.
     PoolSize,
-    /// So many, and over AMQP as is usual there.
-    Usually(NonZeroUsize),
+    /// So many here, and so many over AMQP.
+    Usually { here: NonZeroUsize, remote: NonZeroUsize },
     /// So many, whatever the pool's size.
     Tasks(NonZeroUsize),
     /// So many running at once: a thread or process pool without a size of its own gets that one.
@@ -85,7 +85,8 @@ impl Place {
 impl InFlight {
     fn over_amqp(self) -> NonZeroUsize {
         match self {
-            Self::PoolSize | Self::Usually(_) => REMOTE,
+            Self::PoolSize => REMOTE,
+            Self::Usually { remote, .. } => remote,
             Self::Tasks(tasks) | Self::Running(tasks) => tasks,
         }
     }
@@ -93,7 +94,7 @@ impl InFlight {
     fn of_pool(self, workers: usize) -> NonZeroUsize {
         match self {
             Self::PoolSize => NonZeroUsize::new(workers).unwrap_or(NonZeroUsize::MIN),
-            Self::Usually(tasks) | Self::Tasks(tasks) | Self::Running(tasks) => tasks,
+            Self::Usually { here: tasks, .. } | Self::Tasks(tasks) | Self::Running(tasks) => tasks,
         }
     }
 
@@ -101,7 +102,7 @@ impl InFlight {
     fn limit(self) -> usize {
         match self {
             Self::PoolSize => ROOM,
-            Self::Usually(tasks) | Self::Tasks(tasks) | Self::Running(tasks) => {
+            Self::Usually { here: tasks, .. } | Self::Tasks(tasks) | Self::Running(tasks) => {
                 tasks.get().max(ROOM)
             }
         }
@@ -255,7 +256,7 @@ impl Executors {
         let limit = in_flight.limit();
         let wanted = match in_flight {
             InFlight::Running(tasks) => Some(tasks),
-            InFlight::PoolSize | InFlight::Usually(_) | InFlight::Tasks(_) => None,
+            InFlight::PoolSize | InFlight::Usually { .. } | InFlight::Tasks(_) => None,
         };
         match spec {
             ExecutorSpec::Inline => ExecutorConfig::new("inline", &Value::Null),

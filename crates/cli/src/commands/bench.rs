@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::{
     args::BenchArgs,
     demo::ECHO,
-    executors::{Chosen, Executors, InFlight},
+    executors::{Chosen, Executors, InFlight, REMOTE},
     exit_code::{ExitCode, is_not_allowed},
     failure::Failure,
     output::Output,
@@ -21,8 +21,9 @@ use crate::{
     stopper::Stopper,
 };
 
-/// How many tasks are in flight on an executor of this process when nobody says.
-const USUAL: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+/// How many tasks are in flight when nobody says.
+const USUAL: InFlight =
+    InFlight::Usually { here: NonZeroUsize::new(1024).unwrap(), remote: REMOTE };
 
 /// Runs the tasks and writes how fast they were.
 pub(super) fn bench(
@@ -32,7 +33,7 @@ pub(super) fn bench(
     registry: Registry,
 ) -> Result<ExitCode, Failure> {
     let payload = Payload::encode(Codec::MessagePack, &"x".repeat(args.payload));
-    let in_flight = args.in_flight.map_or(InFlight::Usually(USUAL), InFlight::Tasks);
+    let in_flight = args.in_flight.map_or(USUAL, InFlight::Tasks);
     let place = executors.place(&args.executor)?;
     let chosen = executors.build(place, &args.executor, in_flight, registry)?;
     let Chosen { executor, in_flight, spec, .. } = chosen;

@@ -20,8 +20,12 @@ use crate::{
     stopper::Stopper,
 };
 
-/// How many tasks are in flight on an executor of this process when nobody says.
-const USUAL: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+/// How many tasks are in flight when nobody says: on an executor of this process, and over AMQP,
+/// where they travel many in a message and several messages have to be on their way.
+const USUAL: InFlight = InFlight::Usually {
+    here: NonZeroUsize::new(1024).unwrap(),
+    remote: NonZeroUsize::new(4096).unwrap(),
+};
 
 /// How many pieces of input are read ahead of the tasks.
 const READ_AHEAD: usize = 2;
@@ -34,7 +38,7 @@ pub(super) fn map(
 ) -> Result<ExitCode, Failure> {
     let place = executors.place(&args.executor)?;
     let name = super::run::find(&registry, &args.task, &place)?;
-    let in_flight = args.jobs.map_or(InFlight::Usually(USUAL), InFlight::Tasks);
+    let in_flight = args.jobs.map_or(USUAL, InFlight::Tasks);
     let Chosen { executor, in_flight, .. } =
         executors.build(place, &args.executor, in_flight, registry)?;
     let source = Source::from_arg_file(args.arg_file);

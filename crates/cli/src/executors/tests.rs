@@ -69,10 +69,11 @@ fn an_executor_on_other_machines_is_a_stock_name_or_an_alias_with_a_queue() {
 }
 
 #[test]
-fn over_amqp_256_are_in_flight_when_nobody_says() {
-    let seven = NonZeroUsize::new(7).unwrap();
+fn over_amqp_as_many_are_in_flight_as_is_usual_there_when_nobody_says() {
+    let [seven, nine] = [7, 9].map(|n| NonZeroUsize::new(n).unwrap());
     assert_eq!(InFlight::PoolSize.over_amqp().get(), 256);
-    assert_eq!(InFlight::Usually(seven).over_amqp().get(), 256);
+    assert_eq!(InFlight::Usually { here: seven, remote: nine }.over_amqp(), nine);
+    assert_eq!(InFlight::Usually { here: seven, remote: nine }.of_pool(1), seven);
     assert_eq!(InFlight::Tasks(seven).over_amqp(), seven);
     assert_eq!(InFlight::Running(seven).over_amqp(), seven);
 }
