@@ -4,10 +4,10 @@ use outwork_amqp::{AmqpExecutor, ConnectOptions, QueueName};
 use outwork_core::{
     CommandReport, CommandSpec, Executor, State, Task, TaskDef, TaskOptions, blocking::block_on,
 };
-use rustix::process::{Pid, test_kill_process};
+use rustix::process::Pid;
 
 use crate::{
-    farm::{Farm, drained},
+    farm::{Farm, drained, is_gone},
     support::{DEADLINE, Running, wait_until},
 };
 
@@ -65,7 +65,7 @@ fn a_queued_a_delayed_and_a_running_program_are_cancelled_from_anywhere() {
         cancel(&farm, id);
         must_be_cancelled(&farm, id);
     }
-    wait_until("the grandchild is gone", || test_kill_process(pid).is_err());
+    wait_until("the grandchild is gone", || is_gone(pid));
     // Both come up all the same, and are put away.
     for id in [&queued, &delayed] {
         worker.said(&format!("finished task_id={id}"));
@@ -103,12 +103,12 @@ fn a_program_that_another_worker_took_over_is_cancelled_there() {
     let id = farm.submit(&["outwork.exec", &command(PARENT)]);
     let one = grandchild(&farm);
     assert_eq!(drained(first).code, 6);
-    wait_until("the first grandchild is gone", || test_kill_process(one).is_err());
+    wait_until("the first grandchild is gone", || is_gone(one));
     let _second = worker(&farm);
     let two = grandchild(&farm);
     cancel(&farm, &id);
     must_be_cancelled(&farm, &id);
-    wait_until("the second grandchild is gone", || test_kill_process(two).is_err());
+    wait_until("the second grandchild is gone", || is_gone(two));
 }
 
 fn client(farm: &Farm) -> AmqpExecutor {
@@ -143,7 +143,7 @@ fn the_handle_of_a_job_that_somebody_else_cancels_resolves() {
         assert_eq!(outcome.state(), State::Cancelled);
         assert_eq!(farm.state(&handle.task_id().to_string()), "cancelled");
     }
-    wait_until("the grandchild is gone", || test_kill_process(pid).is_err());
+    wait_until("the grandchild is gone", || is_gone(pid));
     must_not_be_there(&farm.place.path("queued"));
 }
 
@@ -165,7 +165,7 @@ fn the_handle_of_a_task_that_somebody_else_cancels_resolves_at_once() {
         assert_eq!(outcome.state(), State::Cancelled);
         assert_eq!(farm.state(&id), "cancelled");
     }
-    wait_until("the grandchild is gone", || test_kill_process(pid).is_err());
+    wait_until("the grandchild is gone", || is_gone(pid));
     must_not_be_there(&farm.place.path("queued"));
     must_not_be_there(&farm.place.path("delayed"));
 }

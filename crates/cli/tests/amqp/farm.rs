@@ -1,9 +1,9 @@
 //! [`Farm`]: a broker with a queue, and workers before it.
 
-use std::{process::Command, sync::Arc};
+use std::{fs, process::Command, sync::Arc};
 
 use outwork_test_broker::{Broker, Space};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 
 use crate::support::{Place, Ran, Running};
 
@@ -87,4 +87,11 @@ impl Farm {
 pub fn drained(worker: Running) -> Ran {
     worker.signal(Signal::TERM);
     worker.ended()
+}
+
+/// Whether a process runs no more. Not every first process of a machine buries those that
+/// nobody else does.
+pub fn is_gone(process: Pid) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/status", process.as_raw_nonzero()));
+    status.map_or(true, |status| status.contains("State:\tZ"))
 }

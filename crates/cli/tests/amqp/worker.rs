@@ -5,10 +5,10 @@ use std::{
 };
 
 use outwork_test_broker::Broker;
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
-    farm::{Farm, drained},
+    farm::{Farm, drained, is_gone},
     screen::Terminal,
     support::{Running, wait_until},
 };
@@ -35,7 +35,7 @@ fn programs_of(worker: &Running) -> Vec<Pid> {
 }
 
 fn are_gone(programs: &[Pid]) -> bool {
-    programs.iter().all(|pid| test_kill_process(*pid).is_err())
+    programs.iter().all(|pid| is_gone(*pid))
 }
 
 #[test]
