@@ -5,6 +5,7 @@ mod batch;
 mod builder;
 mod cancel;
 mod cell;
+mod checked;
 mod chunks;
 mod client;
 mod instances;

@@ -9,10 +9,7 @@ use outwork_core::{
     Admission, Batch, Placed, Refusal, SubmitErrorKind, SubmitManyError, Task, TaskHandle,
 };
 
-use super::{
-    client::Client,
-    submit::{Checked, Sent},
-};
+use super::{checked::Checked, client::Client, submit::Sent};
 
 impl Client {
     pub(super) async fn submit_many(

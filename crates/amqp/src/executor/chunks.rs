@@ -10,7 +10,7 @@ use std::{
 use outwork_core::{Refusal, Task};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::{client::Client, submit::invalid};
+use super::{checked::invalid, client::Client};
 use crate::{
     publisher::{Outgoing, PublishError},
     wire::{Envelope, Item, encode_chunk},

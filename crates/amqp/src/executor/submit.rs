@@ -1,12 +1,7 @@
 //! Handing one task over.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
-use bytes::Bytes;
-use lapin::types::ShortString;
 use outwork_core::{
     NoRoom, Refusal, Rejection, SubmitError, SubmitErrorKind, Task, TaskError, TaskErrorKind,
     TaskHandle, blocking::awaiting,
@@ -15,28 +10,13 @@ use tokio::sync::oneshot;
 
 use super::{
     cell::{Cell, NewCell},
-    chunks::may_gather,
+    checked::{Checked, Parcel},
     client::Client,
 };
 use crate::{
-    publisher::{Outgoing, PublishError, PublishErrorKind},
-    topology::{LONGEST, QueueName, Rung},
-    wire::{Envelope, Millis, TaskMessage, now},
+    publisher::{PublishError, PublishErrorKind},
+    wire::Envelope,
 };
-
-/// A task that was found good.
-pub(super) struct Checked {
-    pub(super) envelope: Envelope,
-    parcel: Parcel,
-}
-
-/// The form that a task is handed over in.
-enum Parcel {
-    /// The message that it becomes.
-    Message(Box<Outgoing>),
-    /// It is written once it is known which others go with it, before this time.
-    Gathered { give_up: Instant },
-}
 
 impl Client {
     pub(super) async fn submit(self: &Arc<Self>, task: Task) -> Result<TaskHandle, SubmitError> {
@@ -147,113 +127,6 @@ impl Client {
         }
     }
 
-    /// Refuses what can be seen to be wrong without having taken anything, and writes the rest.
-    pub(super) fn check(&self, task: &Task, is_one_of_many: bool) -> Result<Checked, Refusal> {
-        if self.admission.is_closed() {
-            return Err(Refusal::closed());
-        }
-        let reply_to = Some(Arc::clone(&self.reply_to));
-        let bulk = is_one_of_many || task.options().bulk;
-        if bulk && may_gather(task, self.options.payload_limit()) {
-            let envelope = self.envelope(task, reply_to, false)?;
-            return Ok(Checked {
-                envelope,
-                parcel: Parcel::Gathered { give_up: self.confirmed_by() },
-            });
-        }
-        self.checked(task, reply_to, false)
-    }
-
-    /// Writes a task as a message.
-    pub(super) fn checked(
-        &self,
-        task: &Task,
-        reply_to: Option<Arc<str>>,
-        detached: bool,
-    ) -> Result<Checked, Refusal> {
-        let envelope = self.envelope(task, reply_to, detached)?;
-        let body = self.body(task)?;
-        let waits = task.options().delay.unwrap_or_default();
-        let outgoing = self.message(&envelope, waits, body, self.confirmed_by());
-        Ok(Checked { envelope, parcel: Parcel::Message(Box::new(outgoing)) })
-    }
-
-    /// What the headers of a task's message say.
-    fn envelope(
-        &self,
-        task: &Task,
-        reply_to: Option<Arc<str>>,
-        detached: bool,
-    ) -> Result<Envelope, Refusal> {
-        let options = task.options();
-        options.check()?;
-        self.settings.check_files(options)?;
-        let waits = options.delay.unwrap_or_default();
-        if waits.saturating_add(options.expires.unwrap_or_default()) > LONGEST {
-            let message = format!("delay and expires are more than {LONGEST:?} together");
-            return Err(invalid(message));
-        }
-        let queue = match &options.queue {
-            Some(queue) => QueueName::new(queue).map_err(|error| invalid(error.to_string()))?,
-            None => self.settings.queue.clone(),
-        };
-        let submitted = self.stamps.next(task.id(), now());
-        let after = |time: Duration| submitted.saturating_add(millis(time));
-        Ok(Envelope {
-            id: task.id(),
-            name: task.name().clone(),
-            submitted,
-            failures: task.attempts_made(),
-            losses: 0,
-            not_before: options.delay.filter(|delay| !delay.is_zero()).map(after),
-            not_after: options.expires.map(after),
-            queue,
-            reply_to,
-            watched: self.hub.is_active(),
-            detached,
-            schema: task.payload().schema(),
-            trace: options.trace.clone(),
-        })
-    }
-
-    /// The body of a task's message.
-    pub(super) fn body(&self, task: &Task) -> Result<Bytes, Refusal> {
-        let body = TaskMessage::body(task).map_err(|error| invalid(error.to_string()))?;
-        let (size, limit) = (body.len(), self.options.payload_limit());
-        if size > limit {
-            let message = format!("task {} has {size} bytes, and {limit} are allowed", task.id());
-            return Err(Refusal::new(SubmitErrorKind::TooLarge, message));
-        }
-        Ok(body)
-    }
-
-    /// A message to a queue, or to the rung of the ladder that its delay begins at.
-    pub(super) fn message(
-        &self,
-        envelope: &Envelope,
-        waits: Duration,
-        body: Bytes,
-        give_up: Instant,
-    ) -> Outgoing {
-        let names = self.options.names();
-        let (exchange, key) = match Rung::of(waits, &envelope.queue) {
-            Some(rung) => (names.delay(rung.level), rung.key),
-            None => (names.task_exchange(), envelope.queue.as_str().to_owned()),
-        };
-        Outgoing {
-            exchange,
-            key: ShortString::try_new(key).unwrap_or_default(),
-            properties: envelope.properties(),
-            body,
-            give_up: Some(give_up),
-        }
-    }
-
-    /// When a message is given up that is written now.
-    fn confirmed_by(&self) -> Instant {
-        Instant::now() + self.options.confirm_limit()
-    }
-
     /// Refuses early, before waiting for room, what would be refused afterwards.
     pub(super) fn check_free(&self, task: &Task, more: u32) -> Result<(), Refusal> {
         if self.live.contains(task.id()) {
@@ -326,10 +199,6 @@ impl Cell {
     }
 }
 
-pub(super) fn invalid(message: String) -> Refusal {
-    Refusal::new(SubmitErrorKind::InvalidOptions, message)
-}
-
 fn duplicate(task: &Task) -> Refusal {
     let message = format!("a task with the id {} is alive already", task.id());
     Refusal::new(SubmitErrorKind::DuplicateId, message)
@@ -352,10 +221,6 @@ fn rejected(error: &PublishError) -> TaskError {
         _ => TaskErrorKind::Infrastructure,
     };
     TaskError::new(kind, error.to_string())
-}
-
-pub(super) fn millis(time: Duration) -> Millis {
-    Millis::try_from(time.as_millis()).unwrap_or(Millis::MAX)
 }
 
 impl Client {

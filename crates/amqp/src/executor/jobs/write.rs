@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     connection::{ConnectError, ConnectErrorKind},
-    executor::{client::Client, submit::Checked},
+    executor::{checked::Checked, client::Client},
     publisher::Outgoing,
     wire::{JobRecord, now},
 };
