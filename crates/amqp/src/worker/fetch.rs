@@ -115,12 +115,11 @@ impl Fetcher {
                     tokio::task::yield_now().await;
                 }
                 Next::Fetching(now) => state = now,
-                // The new one comes first: whoever counts consumers, to know whom to ask whether
-                // a task has begun, is never to find none.
+                // Never two at a time: the broker would deal the tasks out to both, and those
+                // that one still has in its buffer would come after later ones.
                 Next::Pace(prefetch) => {
-                    let before = self.consumer.take();
+                    self.stop().await?;
                     self.start(prefetch).await?;
-                    self.end(before).await?;
                 }
             }
         }
@@ -147,12 +146,7 @@ impl Fetcher {
 
     /// Consumes no more. What has been delivered is taken into hand first, in its order.
     async fn stop(&mut self) -> Result<(), String> {
-        let consumer = self.consumer.take();
-        self.end(consumer).await
-    }
-
-    async fn end(&self, consumer: Option<Consumer>) -> Result<(), String> {
-        let Some(mut consumer) = consumer else { return Ok(()) };
+        let Some(mut consumer) = self.consumer.take() else { return Ok(()) };
         let tag = consumer.tag();
         let cancel = self.channel.basic_cancel(tag, BasicCancelOptions::default());
         tokio::time::timeout(self.desk.options.limit(), cancel)
