@@ -102,8 +102,8 @@ fn suffer(broker: &Broker, fault: Fault, moment: Moment, kind: QueueKind) {
     let before = start.elapsed();
     let is_client = matches!(moment, Moment::Submit | Moment::Confirm);
     let proxy = if is_client { &scene.of_client } else { &scene.of_worker };
-    // The broker confirms many messages at once.
-    let pass = if matches!(moment, Moment::Confirm | Moment::ResultConfirm) { 0 } else { 3 };
+    // The others are of many messages, or results, at once.
+    let pass = if matches!(moment, Moment::Submit | Moment::Deliver) { 3 } else { 0 };
     let hold = proxy.hold_at(moment, pass);
     let (handles, (usable, took)) = std::thread::scope(|scope| {
         let submitting = scope.spawn(|| scene.submit(HELD..12));

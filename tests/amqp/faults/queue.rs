@@ -67,7 +67,7 @@ fn a_client_whose_queue_of_replies_was_deleted_resolves_its_handles_and_goes_on(
     let place = Place::new();
     let worker = place.worker(2);
     let client = place.client();
-    let mut handle = block_on(client.submit(SLEEP.task(&3000).unwrap())).unwrap();
+    let mut handle = block_on(client.submit(SLEEP.task(&10_000).unwrap())).unwrap();
     until("it runs", || worker.status().running == 1);
     let broker = outwork_test_broker::Broker::shared().unwrap();
     let vhost = place.space.vhost();
