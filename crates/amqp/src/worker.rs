@@ -11,6 +11,7 @@ mod errands;
 mod fetch;
 mod hand;
 mod pace;
+mod pool_events;
 mod results;
 mod session;
 mod settle;
@@ -18,7 +19,6 @@ mod settled;
 mod status;
 mod token;
 mod tombstones;
-mod watch;
 
 use std::{fmt, sync::Arc, time::Duration};
 

@@ -10,9 +10,9 @@ use super::{
     desk::{Desk, Gate, Setup},
     fetch::Fetching,
     pace::Pace,
+    pool_events::follow,
     results::Results,
     session::WorkerSession,
-    watch::follow,
 };
 use crate::{
     connection::{ConnectError, ConnectOptions, Link, Role, Runtime, open, supervise},

@@ -19,11 +19,11 @@ use super::{
     errands::Errands,
     hand::{Hand, Held, Wish},
     pace::Pace,
+    pool_events::PoolEvents,
     results::Results,
     settled::{Key, Settled},
     token::Token,
     tombstones::Tombstones,
-    watch::PoolEvents,
 };
 use crate::{
     connection::ConnectOptions,
