@@ -57,8 +57,9 @@ fn ctrl_z_stops_the_programs_too_and_fg_lets_them_go_on() {
 fn ctrl_z_stops_worker_processes_with_their_programs_and_fg_lets_them_go_on() {
     let place = Place::new();
     place.write("lines", "x\n");
-    let script = "echo $$ >program; echo $PPID >worker; mv worker now; \
-                  while [ ! -e go ]; do sleep 0.01; done; echo end";
+    // This, too, forks nothing once it can be stopped.
+    let script = "mkfifo go; echo $$ >program; echo $PPID >worker; mv worker now; \
+                  read word < go; echo $word";
     let args = ["exec", "--executor", "processes:2", "-a", "lines", "--", "sh", "-c", script];
     let (running, group) = job(&place, &args);
     place.wait_for("now");
@@ -73,7 +74,9 @@ fn ctrl_z_stops_worker_processes_with_their_programs_and_fg_lets_them_go_on() {
         kill_process_group(group, Signal::CONT).unwrap();
         wait_until("all go on", || all.iter().all(|pid| state_of(pid) != Some('T')));
     }
-    place.write("go", "");
+    // Open for both directions it waits for no reader.
+    let mut go = File::options().read(true).write(true).open(place.path("go")).unwrap();
+    go.write_all(b"end\n").unwrap();
     let ran = running.ended();
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str(), ran.code), ("end\n", "", 0));
 }
