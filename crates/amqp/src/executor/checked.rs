@@ -6,13 +6,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use lapin::types::ShortString;
 use outwork_core::{Refusal, SubmitErrorKind, Task};
 
 use super::{chunks::may_gather, client::Client};
 use crate::{
     publisher::Outgoing,
-    topology::{LONGEST, QueueName, Rung},
+    topology::{LONGEST, QueueName},
     wire::{Envelope, Millis, TaskMessage, now},
 };
 
@@ -119,18 +118,8 @@ impl Client {
         body: Bytes,
         give_up: Instant,
     ) -> Outgoing {
-        let names = self.options.names();
-        let (exchange, key) = match Rung::of(waits, &envelope.queue) {
-            Some(rung) => (names.delay(rung.level), rung.key),
-            None => (names.task_exchange(), envelope.queue.as_str().to_owned()),
-        };
-        Outgoing {
-            exchange,
-            key: ShortString::try_new(key).unwrap_or_default(),
-            properties: envelope.properties(),
-            body,
-            give_up: Some(give_up),
-        }
+        let (exchange, key) = self.options.names().way(&envelope.queue, waits);
+        Outgoing { exchange, key, properties: envelope.properties(), body, give_up: Some(give_up) }
     }
 
     /// When a message is given up that is written now.

@@ -7,7 +7,9 @@
 
 use std::time::Duration;
 
-use super::QueueName;
+use lapin::types::ShortString;
+
+use super::{Prefix, QueueName};
 
 /// How many rungs there are.
 pub(crate) const LEVELS: usize = 20;
@@ -17,17 +19,17 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Where a message steps onto the ladder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Rung {
+struct Rung {
     /// The rung on which it waits first.
-    pub(crate) level: usize,
+    level: usize,
     /// The routing key for all of its way.
-    pub(crate) key: String,
+    key: String,
 }
 
 impl Rung {
     /// The way of a message that is to wait so long, in whole seconds; `None` when that is less
     /// than one, and the worker waits for it.
-    pub(crate) fn of(delay: Duration, queue: &QueueName) -> Option<Self> {
+    fn of(delay: Duration, queue: &QueueName) -> Option<Self> {
         let seconds = delay.as_secs().min((1 << LEVELS) - 1);
         let level = seconds.checked_ilog2()? as usize;
         let mut key = String::with_capacity(2 * LEVELS + queue.as_str().len());
@@ -37,6 +39,18 @@ impl Rung {
         }
         key.push_str(queue.as_str());
         Some(Self { level, key })
+    }
+}
+
+impl Prefix {
+    /// The exchange and the key of a message that is to come to a queue after this time, by way
+    /// of the ladder when that is a second or more.
+    pub(crate) fn way(&self, queue: &QueueName, delay: Duration) -> (ShortString, ShortString) {
+        let (exchange, key) = match Rung::of(delay, queue) {
+            Some(rung) => (self.delay(rung.level), rung.key),
+            None => (self.task_exchange(), queue.as_str().to_owned()),
+        };
+        (exchange, ShortString::try_new(key).unwrap_or_default())
     }
 }
 

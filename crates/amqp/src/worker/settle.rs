@@ -15,7 +15,6 @@ use crate::{
     lock::lock,
     publisher::Outgoing,
     telemetry::{self, End},
-    topology::Rung,
     wire::{Ended, Envelope, JobRecord, Millis, RemoteEvent, now, output_len},
 };
 
@@ -157,20 +156,10 @@ async fn publish_again(desk: &Desk, hand: &Hand) -> bool {
     sent
 }
 
-/// The task as a message, by way of the ladder when it is not due for a second or more.
+/// The task as a message that is to come after this time.
 fn task_message(desk: &Desk, envelope: &Envelope, hand: &Hand, delay: Duration) -> Outgoing {
-    let names = desk.options.names();
-    let (exchange, key) = match Rung::of(delay, &envelope.queue) {
-        Some(rung) => (names.delay(rung.level), rung.key),
-        None => (names.task_exchange(), envelope.queue.as_str().to_owned()),
-    };
-    Outgoing {
-        exchange,
-        key: lapin::types::ShortString::try_new(key).unwrap_or_default(),
-        properties: envelope.properties(),
-        body: hand.body(),
-        give_up: None,
-    }
+    let (exchange, key) = desk.options.names().way(&envelope.queue, delay);
+    Outgoing { exchange, key, properties: envelope.properties(), body: hand.body(), give_up: None }
 }
 
 /// A body that ended before anybody was told of its start has one all the same.
