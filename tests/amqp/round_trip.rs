@@ -5,9 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use outwork_core::{Executor, ExecutorExt, State, TaskOptions, blocking::block_on};
+use outwork_core::{
+    Executor, ExecutorExt, State, Task, TaskErrorKind, TaskOptions, blocking::block_on,
+};
 
-use crate::support::{ECHO, PATIENCE, Place, SLEEP, STUBBORN, until};
+use crate::support::{ECHO, FAIL, PATIENCE, Place, SLEEP, STUBBORN, until};
 
 #[test]
 fn a_task_runs_on_a_worker_and_its_result_comes_back() {
@@ -61,4 +63,21 @@ fn a_late_result_is_dropped_and_counted_where_its_body_runs() {
     assert!(next.wait_timeout(PATIENCE).unwrap().is_success());
     let counts = client.status().counts;
     assert_eq!((counts.late, counts.timed_out, counts.succeeded), (0, 1, 1));
+}
+
+#[test]
+fn a_gate_that_panics_fails_its_task_and_no_other() {
+    let place = Place::new();
+    let gate = |task: Task| match *task.name() == FAIL.name() {
+        true => panic!("on purpose"),
+        false => Ok(task),
+    };
+    let worker = block_on(place.worker_builder(Place::pool(1)).admit(gate).start()).unwrap();
+    let client = place.client();
+    let mut panics = block_on(client.submit(FAIL.task(&"x".to_owned()).unwrap())).unwrap();
+    let outcome = panics.wait_timeout(PATIENCE).unwrap();
+    let error = outcome.error().unwrap();
+    assert_eq!((outcome.attempts(), error.kind()), (0, &TaskErrorKind::Panicked), "{error}");
+    assert_eq!(client.blocking_call(ECHO, &"next".to_owned()).unwrap(), "next");
+    until("nothing is in hand", || worker.status().in_hand == 0);
 }

@@ -60,8 +60,9 @@ impl AmqpWorkerBuilder {
         self
     }
 
-    /// Sets how many tasks of each queue to have in hand; if not set, as many as the executor
-    /// has workers, and more while tasks run for less than 5 ms.
+    /// Sets how many messages of each queue to have in hand: one has one task, or several that
+    /// were submitted in bulk. If not set, as many as the executor has workers, and more while
+    /// these would have to wait for the next one for longer than a tenth of a task's run time.
     pub const fn prefetch(mut self, prefetch: NonZeroU16) -> Self {
         self.prefetch = Some(prefetch);
         self
@@ -74,7 +75,8 @@ impl AmqpWorkerBuilder {
     }
 
     /// Sets what every task has to pass before the executor gets it, in the form that it comes
-    /// out with. A task that is refused ends with that error, and is not tried again.
+    /// out with. A task that is refused ends with that error, and is not tried again; so does
+    /// one whose gate panics.
     pub fn admit(
         mut self,
         gate: impl Fn(Task) -> Result<Task, TaskError> + Send + Sync + 'static,

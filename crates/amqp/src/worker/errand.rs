@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use outwork_core::{
     Outcome, Rejection, Report, State, SubmitError, SubmitErrorKind, TaskError, TaskErrorKind,
-    WorkerLost,
+    WorkerLost, engine::contain,
 };
 use tracing::Instrument;
 
@@ -102,9 +102,12 @@ fn unstarted(hand: &Hand) -> Report {
 }
 
 async fn run_in_pool(desk: &Arc<Desk>, hand: &Arc<Hand>) -> Ending {
-    let mut task = match (desk.gate)(hand.task.clone().single_attempt()) {
-        Ok(task) => task,
-        Err(error) => return Ending::Ended(Outcome::new(Err(error.permanent()), unstarted(hand))),
+    // The gate is the user's, and its panic is to cost one task and not all of its message.
+    let mut task = match contain(|| (desk.gate)(hand.task.clone().single_attempt())) {
+        Ok(Ok(task)) => task,
+        Ok(Err(error)) | Err(error) => {
+            return Ending::Ended(Outcome::new(Err(error.permanent()), unstarted(hand)));
+        }
     };
     let handle = loop {
         // Never without waiting: whoever came first is to have the place that becomes free.

@@ -47,7 +47,7 @@ pub(crate) struct WorkerArgs {
     #[arg(long, value_name = "N", value_parser = parse_count, allow_negative_numbers = true)]
     pub(crate) concurrency: Option<NonZeroUsize>,
 
-    /// Have N tasks of each queue in hand; by default as many as run at once, and more while
+    /// Have N messages of each queue in hand; by default as many as run at once, and more while
     /// they are short
     #[arg(long, value_name = "N", value_parser = parse_prefetch, allow_negative_numbers = true)]
     pub(crate) prefetch: Option<NonZeroU16>,
