@@ -163,7 +163,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{EventKind, State, TaskId};
+    use crate::{EventKind, Lagged, State, TaskId};
 
     fn event(kind: EventKind) -> TaskEvent {
         TaskEvent::now(TaskId::new(), None, 1, kind)
@@ -198,6 +198,21 @@ mod tests {
         hub.close();
         assert!(events.next_timeout(Duration::from_secs(30)).is_some());
         assert!(events.next_timeout(Duration::from_secs(30)).is_none());
+    }
+
+    #[test]
+    fn what_was_told_can_be_read_without_waiting() {
+        let hub = EventHub::new();
+        let mut events = hub.subscribe(EventFilter::all().capacity(std::num::NonZeroUsize::MIN));
+        assert!(events.try_next().is_none(), "nothing was told");
+        (0..3).for_each(|_| hub.emit(|| event(EventKind::Submitted)));
+        assert_eq!(events.try_next().unwrap().unwrap_err(), Lagged(2));
+        assert!(!events.try_next().unwrap().unwrap().is_final());
+        assert!(events.try_next().is_none(), "all was read");
+        hub.emit(last);
+        hub.close();
+        assert!(events.try_next().unwrap().unwrap().is_final());
+        assert!(events.try_next().is_none(), "it has ended");
     }
 
     #[test]

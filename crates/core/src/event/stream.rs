@@ -63,7 +63,7 @@ impl EventStream {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
-    /// The next event, if it was told already.
+    /// The next event, if it was told already; `None` also when the executor has stopped.
     pub fn try_next(&mut self) -> Option<Result<TaskEvent, Lagged>> {
         match self.lagged() {
             Some(lagged) => Some(Err(lagged)),

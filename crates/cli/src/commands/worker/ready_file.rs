@@ -60,3 +60,41 @@ fn remove(path: &Path) -> io::Result<()> {
         removed => removed,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(folder: &Path) -> usize {
+        fs::read_dir(folder).unwrap().count()
+    }
+
+    #[test]
+    fn the_file_appears_whole_and_nothing_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ready");
+        fs::write(&path, "left by one that was killed").unwrap();
+        let mut ready = ReadyFile::prepare(path.clone()).unwrap();
+        assert!(!path.exists(), "it is not ready yet");
+        ready.make().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", process::id()));
+        assert_eq!(files(folder.path()), 1);
+        drop(ready);
+        assert_eq!(files(folder.path()), 0);
+    }
+
+    #[test]
+    fn of_a_worker_that_never_was_ready_nothing_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(ReadyFile::prepare(folder.path().join("ready")).unwrap());
+        assert_eq!(files(folder.path()), 0);
+    }
+
+    #[test]
+    fn what_names_no_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(ReadyFile::prepare(folder.path().to_owned()).is_err(), "a folder");
+        assert!(ReadyFile::prepare(folder.path().join("none/ready")).is_err(), "in no folder");
+        assert!(ReadyFile::prepare("..".into()).is_err());
+    }
+}
