@@ -5,15 +5,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use lapin::types::AMQPValue;
 use outwork_amqp::{AmqpExecutor, AmqpWorker};
 use outwork_core::{
-    Batch, Cancel, Executor, ExecutorExt, Outcome, RetryPolicy, State, Task, TaskHandle,
-    TaskOptions, blocking::block_on,
+    Batch, Cancel, Executor, ExecutorExt, Outcome, RetryPolicy, State, Task, TaskDef,
+    TaskErrorKind, TaskHandle, TaskOptions, blocking::block_on,
 };
 
 use crate::{
     faults::victim::{Part, Victim},
-    support::{ECHO, FAIL, PATIENCE, Place, SLEEP, left, until},
+    support::{ECHO, FAIL, PATIENCE, Place, SLEEP, dead_letter, left, until},
 };
 
 /// A client that knows how short these tasks are, and no worker any more.
@@ -129,6 +130,29 @@ fn a_task_of_a_chunk_that_fails_is_tried_again_by_itself() {
     }
     until("all are settled", || worker.status().done == 40);
     assert_eq!(worker.status().retried, 80);
+}
+
+/// Kept for a person, or another program, to send again: it has to be whole.
+#[test]
+fn a_task_of_a_chunk_that_is_buried_is_a_message_of_its_own() {
+    let place = Place::new();
+    let client = prepared(&place);
+    let mut tasks = echoes(40);
+    let number = TaskDef::<u64, String>::new("test.echo").task(&77).unwrap();
+    let id = number.id().to_string();
+    tasks.insert(20, number);
+    let mut handles = submit(&client, tasks);
+    assert!(left(&place, "q") < 40, "they go together");
+    let worker = place.worker(2);
+    assert_eq!(outcome(handles.remove(20)).error().unwrap().kind(), &TaskErrorKind::Undecodable);
+    check_echoes(handles);
+    until("it is buried", || worker.status().dead == 1);
+    let letter = dead_letter(&place).delivery;
+    assert_eq!(letter.properties.message_id().as_ref().unwrap().as_str(), id);
+    let headers = letter.properties.headers().clone().unwrap();
+    assert_eq!(headers.inner().get("ow-kind"), Some(&AMQPValue::LongString("task".into())));
+    let args = [&b"\xa4args\xc4\x01"[..], &[77]].concat();
+    assert!(letter.data.windows(args.len()).any(|window| window == args), "{:?}", letter.data);
 }
 
 #[test]

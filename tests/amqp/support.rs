@@ -9,7 +9,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lapin::{Connection, ConnectionProperties, options::QueueDeclareOptions, types::FieldTable};
+use lapin::{
+    Channel, Connection, ConnectionProperties,
+    message::BasicGetMessage,
+    options::{BasicGetOptions, QueueDeclareOptions},
+    types::{FieldTable, ShortString},
+};
 use outwork_amqp::{
     AmqpExecutor, AmqpWorker, AmqpWorkerBuilder, ConnectOptions, QueueKind, QueueName,
 };
@@ -126,14 +131,31 @@ impl Place {
 
 /// How many messages wait in the queue of tasks, or of dead letters.
 pub fn left(place: &Place, which: &str) -> u32 {
-    let name = format!("{}.{which}.{}", place.space.prefix(), place.queue);
+    on_channel(place, async |channel| {
+        let passive = QueueDeclareOptions { passive: true, ..Default::default() };
+        let declared = channel.queue_declare(queue(place, which), passive, FieldTable::default());
+        declared.await.unwrap().message_count()
+    })
+}
+
+/// Takes the first of the dead letters.
+pub fn dead_letter(place: &Place) -> BasicGetMessage {
+    on_channel(place, async |channel| {
+        let taken = channel.basic_get(queue(place, "dead"), BasicGetOptions { no_ack: true });
+        taken.await.unwrap().unwrap()
+    })
+}
+
+fn queue(place: &Place, which: &str) -> ShortString {
+    format!("{}.{which}.{}", place.space.prefix(), place.queue).into()
+}
+
+/// Does something on a connection of its own.
+pub fn on_channel<T>(place: &Place, work: impl AsyncFnOnce(Channel) -> T) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let properties = ConnectionProperties::default();
         let connection = Connection::connect(place.space.url(), properties).await.unwrap();
-        let channel = connection.create_channel().await.unwrap();
-        let passive = QueueDeclareOptions { passive: true, ..Default::default() };
-        let declared = channel.queue_declare(name.into(), passive, FieldTable::default());
-        declared.await.unwrap().message_count()
+        work(connection.create_channel().await.unwrap()).await
     })
 }

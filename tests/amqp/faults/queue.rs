@@ -2,27 +2,15 @@
 
 use std::time::Duration;
 
-use lapin::{
-    Channel, Connection, ConnectionProperties,
-    options::{BasicGetOptions, BasicNackOptions, QueueDeleteOptions},
-};
+use lapin::options::{BasicGetOptions, BasicNackOptions, QueueDeleteOptions};
 use outwork_core::{
     Executor, LossReason, Outcome, RetryPolicy, TaskErrorKind, TaskOptions, blocking::block_on,
 };
 
-use crate::support::{ECHO, PATIENCE, Place, SLEEP, left, until};
+use crate::support::{ECHO, PATIENCE, Place, SLEEP, left, on_channel, until};
 
 /// How often a message may come back.
 const DELIVERY_LIMIT: usize = 100;
-
-fn on_channel<T>(place: &Place, work: impl AsyncFnOnce(Channel) -> T) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let properties = ConnectionProperties::default();
-        let connection = Connection::connect(place.space.url(), properties).await.unwrap();
-        work(connection.create_channel().await.unwrap()).await
-    })
-}
 
 fn loss(outcome: &Outcome) -> LossReason {
     match outcome.error().map(|error| error.kind().clone()) {

@@ -6,7 +6,7 @@ use outwork_core::TaskId;
 use outwork_test_broker::Broker;
 
 use crate::{
-    farm::Farm,
+    farm::{Farm, drained},
     support::{Ran, Running, lines, wait_until},
 };
 
@@ -103,17 +103,33 @@ fn a_worker_has_as_many_in_hand_as_it_is_told() {
     let worker = farm.worker(&["--allow-exec", "sleep", "--concurrency", "1", "--prefetch", "3"]);
     let program = r#"{"program":"sleep","args":["300"]}"#;
     (0..5).for_each(|_| drop(farm.submit(&["outwork.exec", program])));
-    let queue = format!("outwork.q.{}", farm.queue);
-    let left = || {
-        let broker = Broker::shared().unwrap();
-        let columns = ["name", "messages_ready", "messages_unacknowledged"];
-        let args = ["list_queues", "--silent", "--vhost", farm.space.vhost()];
-        let table = broker.ctl(&[&args[..], &columns].concat()).unwrap();
-        let row = table.lines().find(|line| line.starts_with(&queue)).unwrap().to_owned();
-        row.split('\t').skip(1).map(str::to_owned).collect::<Vec<_>>()
-    };
-    wait_until("three of five are in hand", || left() == ["2", "3"]);
+    wait_until("three of five are in hand", || messages(&farm) == [2, 3]);
     drop(worker);
+}
+
+/// How many messages of the queue wait, and how many are in hand.
+fn messages(farm: &Farm) -> Vec<u32> {
+    let broker = Broker::shared().unwrap();
+    let columns = ["name", "messages_ready", "messages_unacknowledged"];
+    let args = ["list_queues", "--silent", "--vhost", farm.space.vhost()];
+    let table = broker.ctl(&[&args[..], &columns].concat()).unwrap();
+    let queue = format!("outwork.q.{}\t", farm.queue);
+    let row = table.lines().find_map(|line| line.strip_prefix(&queue)).unwrap();
+    row.split('\t').map(|number| number.parse().unwrap()).collect()
+}
+
+#[test]
+fn map_has_4096_on_their_way_or_as_many_as_it_is_told() {
+    let farm = Farm::new();
+    // It makes the queue. What was never measured goes alone, a message a task.
+    assert_eq!(drained(farm.worker(&[])).code, 0);
+    farm.place.write("lines", "1\n".repeat(5000));
+    let map = ["map", "demo.echo", "-a", "lines"];
+    for (flags, expected) in [(&["-j", "7"][..], 7), (&[], 7 + 4096)] {
+        let running = farm.start_remote(&[&map[..], flags].concat());
+        wait_until("they wait", || messages(&farm) == [expected, 0]);
+        drop(running);
+    }
 }
 
 #[test]
