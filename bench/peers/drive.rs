@@ -1,4 +1,4 @@
-//! What both programs do: `rate` or `p50`, tasks, in flight. This process sends, and a second one of it works, which writes a byte for each task that is done.
+//! What both programs do, for so many tasks and so many of them in flight. This process sends, and a second one of it works, which writes a byte for each task that is done.
 
 use std::{env, io::Write, process::Stdio, time::Instant};
 
@@ -39,10 +39,9 @@ pub fn end_with_input() {
     });
 }
 
-/// Measures, and prints the result.
+/// Measures tasks per second, and prints them.
 pub async fn measure(mut send: impl AsyncFnMut() -> anyhow::Result<()>) -> anyhow::Result<()> {
     let mut arguments = env::args().skip(1);
-    let what = arguments.next().context("`rate` or `p50`")?;
     let tasks: usize = arguments.next().context("how many tasks")?.parse()?;
     let in_flight: usize = arguments.next().context("how many in flight")?.parse()?;
     let mut worker = Command::new(env::current_exe()?)
@@ -53,21 +52,9 @@ pub async fn measure(mut send: impl AsyncFnMut() -> anyhow::Result<()>) -> anyho
         .spawn()?;
     let mut done = worker.stdout.take().context("its output is piped")?;
     slide(&mut send, &mut done, tasks / 10, in_flight).await?;
-    let value = if what == "rate" {
-        let start = Instant::now();
-        slide(&mut send, &mut done, tasks, in_flight).await?;
-        tasks as f64 / start.elapsed().as_secs_f64()
-    } else {
-        let mut times = Vec::new();
-        for _ in 0..tasks {
-            let start = Instant::now();
-            slide(&mut send, &mut done, 1, 1).await?;
-            times.push(start.elapsed().as_secs_f64() * 1e6);
-        }
-        times.sort_by(f64::total_cmp);
-        times[times.len() / 2]
-    };
-    println!("{value}");
+    let start = Instant::now();
+    slide(&mut send, &mut done, tasks, in_flight).await?;
+    println!("{}", tasks as f64 / start.elapsed().as_secs_f64());
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! What others offer for the same work; nothing here knows Outwork.
 
+pub(crate) mod answer;
 pub(crate) mod bare_spawn;
 pub(crate) mod cargo_queue;
 pub(crate) mod lapin;

@@ -38,50 +38,44 @@ pub(super) fn beside_bare_lapin(args: &AmqpArgs, broker: &Rc<Broker>) -> Row {
 pub(super) fn beside_celery(args: &AmqpArgs, broker: &Rc<Broker>) -> Row {
     let name = "AMQP: 256 in flight, beside Celery";
     let goal = Some(Goal::RatioAtLeast(15.0));
-    Row { goal, ..beside_python(args, broker, name, PythonQueue::Celery) }
+    Row { goal, ..beside(args, broker, name, python(PythonQueue::Celery, args, broker)) }
 }
 
 /// The same beside Dramatiq, which returns nothing: its client is told that a task is done.
 pub(super) fn beside_dramatiq(args: &AmqpArgs, broker: &Rc<Broker>) -> Row {
-    beside_python(args, broker, "AMQP: 256 in flight, beside Dramatiq", PythonQueue::Dramatiq)
-}
-
-fn beside_python(
-    args: &AmqpArgs,
-    broker: &Rc<Broker>,
-    name: &'static str,
-    queue: PythonQueue,
-) -> Row {
-    let ours = ours(load(args), broker);
-    let (broker, python) = (Rc::clone(broker), args.python.clone());
-    let load = Load { tasks: args.run.scaled(3_000), ..load(args) };
-    let peer = Side::new(queue.label(), move || {
-        peer::python_queue::rate(&python, queue, broker.url(), load)
-    });
-    Row { name, unit: "tasks/s", goal: None, ours, peer: Some(peer.note(queue.note())) }
+    let name = "AMQP: 256 in flight, beside Dramatiq";
+    beside(args, broker, name, python(PythonQueue::Dramatiq, args, broker))
 }
 
 /// The same beside rusty-celery, which returns nothing either.
 pub(super) fn beside_rusty_celery(args: &AmqpArgs, broker: &Rc<Broker>) -> Row {
-    beside_cargo(args, broker, "AMQP: 256 in flight, beside rusty-celery", CargoQueue::RustyCelery)
+    let name = "AMQP: 256 in flight, beside rusty-celery";
+    beside(args, broker, name, cargo(CargoQueue::RustyCelery, args, broker))
 }
 
 /// The same beside apalis over AMQP, which returns nothing either.
 pub(super) fn beside_apalis(args: &AmqpArgs, broker: &Rc<Broker>) -> Row {
-    beside_cargo(args, broker, "AMQP: 256 in flight, beside apalis", CargoQueue::Apalis)
+    let name = "AMQP: 256 in flight, beside apalis";
+    beside(args, broker, name, cargo(CargoQueue::Apalis, args, broker))
 }
 
-fn beside_cargo(
-    args: &AmqpArgs,
-    broker: &Rc<Broker>,
-    name: &'static str,
-    queue: CargoQueue,
-) -> Row {
+fn beside(args: &AmqpArgs, broker: &Rc<Broker>, name: &'static str, peer: Side) -> Row {
     let ours = ours(load(args), broker);
+    Row { name, unit: "tasks/s", goal: None, ours, peer: Some(peer) }
+}
+
+fn python(queue: PythonQueue, args: &AmqpArgs, broker: &Rc<Broker>) -> Side {
+    let (broker, python) = (Rc::clone(broker), args.python.clone());
+    let load = Load { tasks: args.run.scaled(3_000), ..load(args) };
+    let rate = move || peer::python_queue::rate(&python, queue, broker.url(), load);
+    Side::new(queue.label(), rate).note(queue.note())
+}
+
+fn cargo(queue: CargoQueue, args: &AmqpArgs, broker: &Rc<Broker>) -> Side {
     let broker = Rc::clone(broker);
     let load = Load { tasks: args.run.scaled(10_000), ..load(args) };
-    let peer = Side::new(queue.label(), move || peer::cargo_queue::rate(queue, broker.url(), load));
-    Row { name, unit: "tasks/s", goal: None, ours, peer: Some(peer.note(queue.note())) }
+    let rate = move || peer::cargo_queue::rate(queue, broker.url(), load);
+    Side::new(queue.label(), rate).note(queue.note())
 }
 
 fn ours(load: Load, broker: &Rc<Broker>) -> Side {

@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context, ensure};
 use uuid::Uuid;
 
+use super::answer;
 use crate::{output, window::Load};
 
 /// Which queue.
@@ -17,9 +18,6 @@ pub(crate) enum CargoQueue {
     RustyCelery,
     Apalis,
 }
-
-/// How many seconds one measurement may take.
-const PATIENCE: &str = "300";
 
 impl CargoQueue {
     pub(crate) const fn label(self) -> &'static str {
@@ -55,25 +53,13 @@ impl CargoQueue {
 ///
 /// When it cannot be built, or fails.
 pub(crate) fn rate(queue: CargoQueue, url: &str, load: Load) -> anyhow::Result<f64> {
-    let answer = Command::new("timeout")
-        .arg(PATIENCE)
-        .arg(built(queue)?)
-        .arg("rate")
-        .args([load.tasks, load.in_flight].map(|number| number.to_string()))
-        .env("OUTWORK_BENCH_URL", url)
-        .env("OUTWORK_BENCH_QUEUE", format!("outwork-bench.{}.{}", queue.folder(), Uuid::new_v4()))
-        .stdin(Stdio::null())
-        .output()
-        .context("timeout of the coreutils did not start")?;
-    let error = String::from_utf8_lossy(&answer.stderr);
-    ensure!(
-        answer.status.success(),
-        "it ended with {}: {}",
-        answer.status,
-        error.lines().last().unwrap_or_default()
-    );
-    let rate = String::from_utf8_lossy(&answer.stdout);
-    rate.trim().parse().with_context(|| format!("a rate was expected and came {rate:?}"))
+    let name = format!("outwork-bench.{}.{}", queue.folder(), Uuid::new_v4());
+    answer::number(
+        answer::patiently(built(queue)?)
+            .args([load.tasks, load.in_flight].map(|number| number.to_string()))
+            .env("OUTWORK_BENCH_URL", url)
+            .env("OUTWORK_BENCH_QUEUE", name),
+    )
 }
 
 /// Has cargo build the program, which does nothing when it is fresh, and returns its path.

@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context, ensure};
 use uuid::Uuid;
 
+use super::answer;
 use crate::{companion::Companion, output, window::Load};
 
 /// Which queue.
@@ -20,9 +21,6 @@ pub(crate) enum PythonQueue {
 
 /// What is installed for them, each in its version.
 const REQUIREMENTS: &str = include_str!("python/requirements.txt");
-
-/// How many seconds one measurement may take.
-const PATIENCE: &str = "300";
 
 impl PythonQueue {
     pub(crate) const fn label(self) -> &'static str {
@@ -129,42 +127,27 @@ fn measure(
     ensure!(made.success(), "mkfifo ended with {made}");
     let queue_name = format!("outwork-bench.{name}.{}", Uuid::new_v4());
 
-    let prepared = |program: PathBuf| {
-        let mut command = Command::new(program);
+    let prepare = |command: &mut Command| {
         command
             .current_dir(folder.path())
             .env("PYTHONPATH", folder.path())
             .env("OUTWORK_BENCH_URL", url)
             .env("OUTWORK_BENCH_QUEUE", &queue_name)
             .env("OUTWORK_BENCH_DONE", &pipe);
-        command
     };
     let (worker, arguments) = queue.worker().split_first().context("a worker has a program")?;
-    let _worker = Companion::start(
-        prepared("sh".into())
-            .args(["-c", KEEPER, "keeper"])
-            .arg(programs.join(worker))
-            .args(arguments),
-    )?;
-    let answer = prepared("timeout".into())
-        .arg(PATIENCE)
-        .arg(programs.join("python"))
-        .arg(&script_path)
-        .arg(what)
-        .args([load.tasks, load.in_flight].map(|number| number.to_string()))
-        .stdin(Stdio::null())
-        .output()
-        .context("timeout of the coreutils did not start")?;
-    let last = |text: &str| text.lines().last().unwrap_or_default().to_owned();
-    ensure!(
-        answer.status.success(),
-        "its client ended with {}: {}; its worker said last: {}",
-        answer.status,
-        last(&String::from_utf8_lossy(&answer.stderr)),
-        last(&fs::read_to_string(folder.path().join("worker.log")).unwrap_or_default())
-    );
-    let number = String::from_utf8_lossy(&answer.stdout);
-    number.trim().parse().with_context(|| format!("a number was expected and came {number:?}"))
+    let mut keeper = Command::new("sh");
+    keeper.args(["-c", KEEPER, "keeper"]).arg(programs.join(worker)).args(arguments);
+    prepare(&mut keeper);
+    let _worker = Companion::start(&mut keeper)?;
+    let mut client = answer::patiently(programs.join("python"));
+    client.arg(&script_path).arg(what);
+    client.args([load.tasks, load.in_flight].map(|number| number.to_string()));
+    prepare(&mut client);
+    answer::number(&mut client).with_context(|| {
+        let log = fs::read_to_string(folder.path().join("worker.log")).unwrap_or_default();
+        format!("its worker said last: {}", log.lines().last().unwrap_or_default())
+    })
 }
 
 /// The folder of programs of an environment that has what is needed, made when it is not there.

@@ -1,4 +1,4 @@
-"""Dramatiq's worker, and its client that prints what it measured: `rate` or `p50`, tasks, in flight.
+"""Dramatiq's worker, and its client that prints what it measured: `rate`, tasks, in flight.
 
 Without a store of results the worker says that a task is done by a byte into a named pipe.
 """
@@ -6,7 +6,6 @@ Without a store of results the worker says that a task is done by a byte into a 
 import os
 import sys
 import time
-from statistics import median
 
 import dramatiq
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
@@ -39,25 +38,13 @@ def slide(tasks, in_flight):
         ended += finished()
 
 
-def rate(tasks, in_flight):
+def main():
+    assert sys.argv[1] == "rate"
+    tasks, in_flight = map(int, sys.argv[2:])
     slide(tasks // 10, in_flight)
     start = time.perf_counter()
     slide(tasks, in_flight)
-    return tasks / (time.perf_counter() - start)
-
-
-def p50(calls, _in_flight):
-    times = []
-    for _ in range(calls // 10 + calls):
-        start = time.perf_counter()
-        slide(1, 1)
-        times.append(time.perf_counter() - start)
-    return median(times[calls // 10 :]) * 1e6
-
-
-def main():
-    measure = {"rate": rate, "p50": p50}[sys.argv[1]]
-    print(measure(int(sys.argv[2]), int(sys.argv[3])))
+    print(tasks / (time.perf_counter() - start))
     for queue in (QUEUE, QUEUE + ".DQ", QUEUE + ".XQ"):
         broker.channel.queue_delete(queue)
 
