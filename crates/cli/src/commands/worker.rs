@@ -109,11 +109,22 @@ async fn start(
     builder: AmqpWorkerBuilder,
     wishes: &Receiver<Wish>,
 ) -> Result<Option<AmqpWorker>, Failure> {
-    let stopped =
-        async { while !matches!(wishes.recv().await, Ok(Wish::Stop(_) | Wish::Kill(_))) {} };
+    let stopped = async {
+        loop {
+            match wishes.recv().await {
+                Ok(Wish::Stop(signal) | Wish::Kill(signal)) => return signal,
+                Ok(Wish::Pause | Wish::Resume) => {}
+                // The thread that hears signals ends with the process.
+                Err(_) => std::future::pending().await,
+            }
+        }
+    };
     match select(pin!(builder.start()), pin!(stopped)).await {
         Either::Left((worker, _)) => Ok(Some(worker?)),
-        Either::Right(_) => Ok(None),
+        Either::Right((signal, _)) => {
+            tell(&format!("{}: stopping before it was ready", signals::name(signal)));
+            Ok(None)
+        }
     }
 }
 

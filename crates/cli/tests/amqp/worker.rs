@@ -203,12 +203,14 @@ fn a_log_in_json_has_an_object_on_each_line() {
 fn a_person_at_a_terminal_sees_a_worker_come_and_go() {
     let farm = Farm::new();
     let (mut terminal, tty) = Terminal::open();
-    let mut command = farm.command(&["worker", "--queue", &farm.queue, "--allow-exec", "sh"]);
+    let program = ["worker", "--queue", &farm.queue, "--allow-exec", "sh"];
+    let mut command = farm.command(&[&program[..], &["--ready-file", "ready"]].concat());
     command.stdin(Stdio::null()).stdout(tty.try_clone().unwrap()).stderr(tty);
     let mut child = command.spawn().unwrap();
     drop(command);
     terminal.shows("it runs whatever it is told");
     terminal.shows("fetching tasks");
+    farm.place.wait_for("ready");
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     terminal.shows("SIGTERM: finishing what runs");
     assert_eq!(child.wait().unwrap().code(), Some(0));
