@@ -64,6 +64,17 @@ impl Timings {
         }
     }
 
+    /// What was measured elsewhere.
+    #[must_use]
+    pub const fn recorded(
+        submitted_at: Option<SystemTime>,
+        started_at: Option<SystemTime>,
+        finished_at: Option<SystemTime>,
+        run_time: Option<Duration>,
+    ) -> Self {
+        Self { submitted_at, started_at, finished_at, run_time }
+    }
+
     /// When the task was accepted.
     #[must_use]
     pub const fn submitted_at(&self) -> Option<SystemTime> {
@@ -139,6 +150,12 @@ impl<T> Outcome<T> {
     #[must_use]
     pub fn error(&self) -> Option<&TaskError> {
         self.result.as_ref().err()
+    }
+
+    /// What is known beside the result; nothing of a closure.
+    #[must_use]
+    pub fn report(&self) -> Option<&Report> {
+        self.report.as_deref()
     }
 
     /// How often the body was started; 0 when it never ran.

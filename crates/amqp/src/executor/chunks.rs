@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use super::{checked::invalid, client::Client};
 use crate::{
     publisher::{Outgoing, PublishError},
-    wire::{Envelope, Item, encode_chunk},
+    wire::{Envelope, Item, encode_chunk, item_len},
 };
 
 /// Tasks in bulk. While some are being confirmed others gather, and those that differ in their
@@ -49,9 +49,6 @@ const WORK: Duration = Duration::from_millis(250);
 /// How long tasks wait for others while some are being confirmed. The broker takes longer to put
 /// one message on the disk.
 const LINGER: Duration = Duration::from_millis(1);
-
-/// What an item has around its arguments: names, lengths, an id and a time.
-const FRAME: usize = 64;
 
 /// Whether a task may go together with others: if it is like all of its name. What is its own
 /// beside the arguments would not travel.
@@ -154,7 +151,7 @@ impl Client {
         let limit = BYTES.min(self.options.payload_limit());
         let mut bytes = 0;
         let like_it = waiting.iter().take(most).take_while(|due| {
-            bytes += due.task.payload().len() + FRAME;
+            bytes += item_len(due.task.payload().len());
             bytes < limit && due.goes_with(first)
         });
         let count = like_it.count().max(1);
@@ -205,9 +202,9 @@ impl Due {
             && (std::ptr::eq(options, others) || options == others)
     }
 
-    fn item(&self) -> Item {
+    fn item(&self) -> Item<'_> {
         let Envelope { id, submitted, .. } = self.envelope;
-        Item { id, submitted, args: self.task.payload().bytes().clone() }
+        Item { id, submitted, args: self.task.payload().bytes() }
     }
 }
 

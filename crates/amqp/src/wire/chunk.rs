@@ -7,24 +7,37 @@ use lapin::BasicProperties;
 use outwork_core::{Codec, Payload, Task, TaskId, TaskOptions};
 use serde::{Deserialize, Serialize};
 
-use super::{Envelope, Kind, Millis, TaskMessage, WireError, options::WireOptions, read, write};
+use super::{
+    Envelope, Kind, Millis, TaskMessage, WireError, as_bytes, options::WireOptions, read,
+    write_sized,
+};
 
 /// What is a task's own in a chunk.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Item {
+pub(crate) struct Item<'a> {
     pub(crate) id: TaskId,
     pub(crate) submitted: Millis,
-    pub(crate) args: Bytes,
+    #[serde(serialize_with = "as_bytes")]
+    pub(crate) args: &'a [u8],
+}
+
+/// What an item has around its arguments: names, lengths, an id and a time.
+const FRAME: usize = 64;
+
+/// What a task with so many bytes of arguments adds to a chunk at most, in bytes.
+pub(crate) fn item_len(args: usize) -> usize {
+    args + FRAME
 }
 
 /// The body of a chunk, being read.
 #[derive(Deserialize)]
-struct Body {
+struct Body<'a> {
     #[serde(default)]
     codec: Codec,
     #[serde(default)]
     options: WireOptions,
-    tasks: Vec<Item>,
+    #[serde(borrow)]
+    tasks: Vec<Item<'a>>,
 }
 
 /// The same, being written.
@@ -33,7 +46,7 @@ struct BodyRef<'a> {
     codec: Codec,
     #[serde(skip_serializing_if = "WireOptions::is_empty")]
     options: WireOptions,
-    tasks: &'a [Item],
+    tasks: &'a [Item<'a>],
 }
 
 /// Writes tasks that have this envelope, but for the id and the time in it, and these options.
@@ -41,17 +54,18 @@ pub(crate) fn encode_chunk(
     envelope: &Envelope,
     codec: Codec,
     options: &TaskOptions,
-    tasks: &[Item],
+    tasks: &[Item<'_>],
 ) -> Result<(BasicProperties, Bytes), WireError> {
     let options = WireOptions::of(options)?;
-    let body = write(&BodyRef { codec, options, tasks })?;
-    Ok((envelope.properties_as(Kind::Chunk), body))
+    let size = tasks.iter().map(|task| item_len(task.args.len())).sum();
+    let body = write_sized(&BodyRef { codec, options, tasks }, size)?;
+    Ok((envelope.properties_as(Kind::Chunk), body.into()))
 }
 
 /// Reads the tasks of a chunk.
 pub(crate) fn read_chunk(
     properties: &BasicProperties,
-    body: &[u8],
+    body: &Bytes,
 ) -> Result<Vec<TaskMessage>, WireError> {
     let common = Envelope::read_any(properties)?;
     let Body { codec, options, tasks } = read("chunk", body)?;
@@ -62,6 +76,8 @@ pub(crate) fn read_chunk(
     options.trace.clone_from(&common.trace);
     let options = Arc::new(options);
     let messages = tasks.into_iter().map(|Item { id, submitted, args }| {
+        // All of them are there until the last one ends: they share the body.
+        let args = body.slice_ref(args);
         let envelope = Envelope { id, submitted, ..common.clone() };
         let payload = Payload::new(codec, args).with_schema(common.schema);
         let task = Task::new(common.name.clone(), payload)

@@ -118,7 +118,7 @@ impl Control {
         };
         let stamp = u64::try_from(now() / 1000).unwrap_or_default();
         let properties = Writer::new(Kind::Control).properties(id).with_timestamp(stamp);
-        Ok((properties, write(self)?))
+        Ok((properties, write(self)?.into()))
     }
 
     pub(crate) fn read(properties: &BasicProperties, body: &[u8]) -> Result<Self, WireError> {
@@ -133,7 +133,7 @@ impl CancelAck {
     pub(crate) fn encode(&self) -> Result<(BasicProperties, Bytes), WireError> {
         let writer = Writer::new(Kind::CancelAck).sender(&self.from);
         let properties = writer.properties(self.id).with_type(ShortString::from("cancel"));
-        Ok((properties, write(&AckBody { in_hand: self.in_hand })?))
+        Ok((properties, write(&AckBody { in_hand: self.in_hand })?.into()))
     }
 
     pub(crate) fn read(properties: &BasicProperties, body: &[u8]) -> Result<Self, WireError> {

@@ -44,7 +44,7 @@ impl RemoteEvent {
             .int(headers::SUBMITTED, envelope.submitted)
             .sender(sender)
             .properties(envelope.id);
-        Ok((properties, write(self)?))
+        Ok((properties, write(self)?.into()))
     }
 
     /// Which submission of which task it happened to, and what.

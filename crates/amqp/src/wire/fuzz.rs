@@ -1,5 +1,6 @@
 //! Reads bytes as messages of every kind: whatever comes is read or refused, without a panic.
 
+use bytes::Bytes;
 use lapin::{
     BasicProperties,
     types::{AMQPValue, FieldTable, LongString, ShortString},
@@ -45,7 +46,7 @@ pub(crate) fn fuzz(bytes: &[u8]) {
     drop(Control::read(&properties, body));
     drop(CancelAck::read(&properties, body));
     drop(JobRecord::read(&properties, body));
-    drop(read_chunk(&properties, body));
+    drop(read_chunk(&properties, &Bytes::copy_from_slice(body)));
     drop(TaskMessage::read(&properties, body));
     if let Ok(envelope) = Envelope::read(&properties) {
         let again = Envelope::read(&envelope.properties());

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Kind, Millis, WireError,
     headers::{Writer, headers_of, task_id},
+    outcome::OutcomeBody,
     read, write,
 };
 use crate::topology::QueueName;
@@ -28,7 +29,7 @@ pub(crate) struct JobRecord {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Body {
+struct Body<'a> {
     name: TaskName,
     queue: QueueName,
     submitted: Millis,
@@ -38,16 +39,17 @@ struct Body {
     attempt: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     worker: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    outcome: Option<Outcome>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    outcome: Option<OutcomeBody<'a>>,
 }
 
 impl JobRecord {
     pub(crate) fn encode(self) -> Result<(BasicProperties, Bytes), WireError> {
         let Self { id, name, queue, submitted, at, state, attempt, worker, outcome } = self;
         let properties = Writer::new(Kind::Job).properties(id);
+        let outcome = outcome.as_ref().map(OutcomeBody::from);
         let body = Body { name, queue, submitted, at, state, attempt, worker, outcome };
-        Ok((properties, write(&body)?))
+        Ok((properties, write(&body)?.into()))
     }
 
     /// The task that a record is about, without reading all of it.
@@ -60,6 +62,7 @@ impl JobRecord {
         let id = task_id(properties)?;
         let Body { name, queue, submitted, at, state, attempt, worker, outcome } =
             read("record of a job", body)?;
+        let outcome = outcome.map(Outcome::from);
         Ok(Self { id, name, queue, submitted, at, state, attempt, worker, outcome })
     }
 }

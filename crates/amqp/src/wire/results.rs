@@ -6,9 +6,10 @@ use outwork_core::{Outcome, TaskId, TaskName};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Envelope, Kind, Millis, ResultMessage, WireError,
+    Envelope, Kind, Millis, ResultMessage, WireError, as_bytes,
     headers::{self, Sender, Writer},
-    read, result, write,
+    outcome::{read_outcome, write_outcome},
+    read, write_sized,
 };
 
 /// How one task ended, as it is to be sent.
@@ -18,24 +19,26 @@ pub(crate) struct Ended {
     submitted: Millis,
     name: TaskName,
     attempts: u32,
-    outcome: Bytes,
+    outcome: Vec<u8>,
 }
 
 /// One result among several. Its outcome is written as in a message of its own, so that one that
 /// does not read leaves its neighbours alone.
 #[derive(Debug, Serialize, Deserialize)]
-struct Item {
+struct Item<'a> {
     id: TaskId,
     submitted: Millis,
-    outcome: Bytes,
+    #[serde(serialize_with = "as_bytes")]
+    outcome: &'a [u8],
 }
 
 /// What an item has around its outcome: names, lengths, an id and a time.
 const FRAME: usize = 64;
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Body {
-    results: Vec<Item>,
+struct Body<'a> {
+    #[serde(borrow)]
+    results: Vec<Item<'a>>,
 }
 
 impl Ended {
@@ -51,8 +54,12 @@ impl Ended {
             submitted: envelope.submitted,
             name: envelope.name.clone(),
             attempts: outcome.attempts(),
-            outcome: result::write_outcome(outcome, limit)?,
+            outcome: write_outcome(outcome, limit)?,
         })
+    }
+
+    fn item(&self) -> Item<'_> {
+        Item { id: self.id, submitted: self.submitted, outcome: &self.outcome }
     }
 
     /// What it adds to a message with several at most, in bytes.
@@ -66,21 +73,25 @@ pub(crate) fn encode_results(
     sender: &Sender,
     results: Vec<Ended>,
 ) -> Result<(BasicProperties, Bytes), WireError> {
+    let results = match <[Ended; 1]>::try_from(results) {
+        Ok([only]) => return Ok(encode_one(sender, only)),
+        Err(several) => several,
+    };
     let first = results.first().ok_or_else(|| WireError::Unwritable("no results".to_owned()))?;
-    if let [only] = results.as_slice() {
-        let properties = Writer::new(Kind::Result)
-            .int(headers::SUBMITTED, only.submitted)
-            .int(headers::ATTEMPT, only.attempts.into())
-            .sender(sender)
-            .properties(only.id)
-            .with_type(ShortString::try_new(only.name.as_str()).unwrap_or_default());
-        return Ok((properties, only.outcome.clone()));
-    }
     let properties = Writer::new(Kind::Results).sender(sender).properties(first.id);
-    let results = results.into_iter();
-    let results =
-        results.map(|Ended { id, submitted, outcome, .. }| Item { id, submitted, outcome });
-    Ok((properties, write(&Body { results: results.collect() })?))
+    let size = results.iter().map(Ended::len).sum();
+    let items = results.iter().map(Ended::item).collect();
+    Ok((properties, write_sized(&Body { results: items }, size)?.into()))
+}
+
+fn encode_one(sender: &Sender, only: Ended) -> (BasicProperties, Bytes) {
+    let properties = Writer::new(Kind::Result)
+        .int(headers::SUBMITTED, only.submitted)
+        .int(headers::ATTEMPT, only.attempts.into())
+        .sender(sender)
+        .properties(only.id)
+        .with_type(ShortString::try_new(only.name.as_str()).unwrap_or_default());
+    (properties, only.outcome.into())
 }
 
 /// Reads several results.
@@ -89,7 +100,7 @@ pub(crate) fn read_results(body: &[u8]) -> Result<Vec<ResultMessage>, WireError>
     let results = results.into_iter().map(|Item { id, submitted, outcome }| ResultMessage {
         id,
         submitted,
-        outcome: result::read_outcome(&outcome),
+        outcome: read_outcome(outcome),
     });
     Ok(results.collect())
 }

@@ -48,12 +48,13 @@ impl TaskMessage {
     /// Writes the body. The rest of the task travels in the headers.
     pub(crate) fn body(task: &Task) -> Result<Bytes, WireError> {
         let payload = task.payload();
-        write(&BodyRef {
+        let body = write(&BodyRef {
             args: payload.bytes(),
             codec: payload.codec(),
             options: WireOptions::of(task.options())?,
             meta: task.metadata(),
-        })
+        })?;
+        Ok(body.into())
     }
 
     pub(crate) fn read(properties: &BasicProperties, body: &[u8]) -> Result<Self, WireError> {

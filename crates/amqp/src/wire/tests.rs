@@ -1,6 +1,9 @@
 //! The bytes of the messages, held fast, and what no bytes may do.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{
+    num::NonZeroU32,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use bytes::Bytes;
 use lapin::{
@@ -9,7 +12,7 @@ use lapin::{
 };
 use outwork_core::{
     Codec, Metadata, Outcome, Payload, Priority, Report, RetryOn, RetryPolicy, StreamTarget, Task,
-    TaskError, TaskErrorKind, TaskId, TaskName, TaskOptions, TraceContext,
+    TaskError, TaskErrorKind, TaskId, TaskName, TaskOptions, Timings, TraceContext,
 };
 use proptest::prelude::*;
 
@@ -213,19 +216,16 @@ fn sent(outcome: &Outcome, limit: usize) -> Result<(BasicProperties, Bytes), Wir
 /// The other task of a chunk.
 const OTHER: &str = "01938f9c-7d1e-7c3a-9b1a-2f6d0c5e8a12";
 
-fn chunk(tasks: &[Item]) -> (Envelope, BasicProperties, Bytes) {
+fn chunk(tasks: &[Item<'_>]) -> (Envelope, BasicProperties, Bytes) {
     let envelope = Envelope { not_before: None, failures: 0, ..envelope() };
     let options = TaskOptions::new().idempotent(true);
     let (properties, body) = encode_chunk(&envelope, Codec::Json, &options, tasks).unwrap();
     (envelope, properties, body)
 }
 
-fn items() -> [Item; 2] {
+fn items() -> [Item<'static>; 2] {
     let item = |id: &str, submitted, args| Item { id: id.parse().unwrap(), submitted, args };
-    [
-        item(ID, 1_700_000_000_000, Bytes::from_static(b"[1,2]")),
-        item(OTHER, 1_700_000_000_001, Bytes::from_static(b"[3]")),
-    ]
+    [item(ID, 1_700_000_000_000, &b"[1,2]"[..]), item(OTHER, 1_700_000_000_001, &b"[3]"[..])]
 }
 
 #[test]
@@ -252,7 +252,7 @@ fn the_tasks_of_a_chunk_come_out_as_messages_of_their_own() {
     for (message, item) in read.into_iter().zip(items()) {
         let Item { id, submitted, args } = item;
         assert_eq!(message.envelope, Envelope { id, submitted, ..envelope.clone() });
-        assert_eq!((message.task.id(), message.task.payload().bytes()), (id, &args));
+        assert_eq!((message.task.id(), &**message.task.payload().bytes()), (id, args));
         assert!(message.task.options().idempotent);
         let body = TaskMessage::body(&message.task).unwrap();
         let again = TaskMessage::read(&message.envelope.properties(), &body).unwrap();
@@ -275,7 +275,7 @@ fn several_results_go_together_and_one_that_does_not_read_leaves_the_others_alon
         assert_eq!((result.id, result.submitted), (envelope().id, envelope().submitted));
         assert!(result.outcome.is_success());
     }
-    let at = body.iter().rposition(|byte| *byte == b'O').unwrap();
+    let at = body.windows(2).rposition(|two| two == b"ok").unwrap();
     let mut garbled = body.to_vec();
     garbled[at] = 0xc1;
     let read: Vec<_> = read_results(&garbled).unwrap();
@@ -283,9 +283,34 @@ fn several_results_go_together_and_one_that_does_not_read_leaves_the_others_alon
     assert_eq!(*read[1].outcome.error().unwrap().kind(), TaskErrorKind::Undecodable);
 }
 
+fn report() -> Report {
+    let at = |nanos| Some(UNIX_EPOCH + Duration::from_nanos(nanos));
+    let run_time = Some(Duration::from_nanos(9));
+    let timings = Timings::recorded(at(1_700_000_000_000_000_001), at(2), at(3), run_time);
+    Report { attempts: 2, worker: Some("w".into()), timings, ..Report::default() }
+}
+
+#[test]
+fn an_outcome_is_held_fast() {
+    let shown = |outcome| shown(&sent(&outcome, usize::MAX).unwrap().1);
+    let bare = Outcome::bare(Ok(Payload::encode(Codec::MessagePack, &3).unwrap()));
+    assert_eq!(shown(bare), "\\x81\\xa2ok\\xc4\\x01\\x03");
+    let payload = Payload::new(Codec::Json, "3").with_schema(2);
+    assert_eq!(
+        shown(Outcome::new(Ok(payload), report())),
+        "\\x89\\xa2ok\\xc4\\x013\\xa5codec\\xa4json\\xa6schema\\x02\\xa8attempts\\x02\\xacsubmitted_at\\xcf\\x17\\x97\\x9c\\xfe6*\\x00\\x01\\xaastarted_at\\x02\\xabfinished_at\\x03\\xa8run_time\\t\\xa6worker\\xa1w"
+    );
+    let error = TaskError::new(TaskErrorKind::Exited { code: 3 }, "three");
+    let outcome = Outcome::new(Err(error), Report { attempts: 1, ..Report::default() });
+    assert_eq!(
+        shown(outcome),
+        "\\x82\\xa5error\\x82\\xa4kind\\x81\\xa6exited\\x81\\xa4code\\x03\\xa7message\\xa5three\\xa8attempts\\x01"
+    );
+}
+
 #[test]
 fn a_result_comes_out_as_it_went_in() {
-    let report = Report { attempts: 2, worker: Some("w".into()), ..Report::default() };
+    let report = report();
     for result in [
         Ok(Payload::new(Codec::Json, "3")),
         Err(TaskError::new(TaskErrorKind::Exited { code: 3 }, "three")),
@@ -298,6 +323,7 @@ fn a_result_comes_out_as_it_went_in() {
         assert_eq!((read.id, read.submitted), (id(), envelope().submitted));
         assert_eq!(read.outcome.result(), outcome.result());
         assert_eq!((read.outcome.attempts(), read.outcome.worker()), (2, Some("w")));
+        assert_eq!(read.outcome.timings(), report.timings);
     }
 }
 
