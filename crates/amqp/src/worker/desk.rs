@@ -259,10 +259,10 @@ impl Desk {
     async fn send_events(&self, hand: &Hand) {
         let _turn = hand.turn_to_send().await;
         for event in hand.take_outbox() {
-            let Some(reply_to) = self.reply_queue(&hand.envelope) else { continue };
+            let Some(reply_to) = &hand.reply_to else { continue };
             match event.encode(&hand.envelope, &self.sender) {
                 Ok((properties, body)) => {
-                    let key = ShortString::try_new(&*reply_to).unwrap_or_default();
+                    let key = ShortString::try_new(&**reply_to).unwrap_or_default();
                     let outgoing = self.reply(key, properties, body);
                     // A client that has gone needs no events.
                     let _ = self.publisher.hand_over(outgoing, drop).await;
@@ -272,7 +272,7 @@ impl Desk {
         }
     }
 
-    /// Where replies go, if that is where replies may go.
+    /// Where the replies to a message go, if that is where replies may go.
     pub(super) fn reply_queue(&self, envelope: &Envelope) -> Option<Arc<str>> {
         let queue = envelope.reply_to.as_ref()?;
         if self.options.names().is_reply_queue(queue) {

@@ -186,8 +186,13 @@ impl Fetcher {
             Ok((messages, whole)) => {
                 self.desk.pace.note_message(messages.len());
                 let tokens = tokens(messages.len());
-                let hands = messages.into_iter().zip(tokens);
-                let hands = hands.map(|(task, token)| Hand::new(task, whole.clone(), token));
+                // It is the same of all of them.
+                let first = messages.first().map(|message| &message.envelope);
+                let reply_to = first.and_then(|envelope| self.desk.reply_queue(envelope));
+                let hands = messages
+                    .into_iter()
+                    .zip(tokens)
+                    .map(|(task, token)| Hand::new(task, whole.clone(), reply_to.clone(), token));
                 self.see_to(hands.filter_map(|hand| self.take_task(hand, fate)).collect(), fate);
             }
             Err(error) => {

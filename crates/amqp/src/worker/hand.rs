@@ -1,6 +1,9 @@
 //! [`Hand`]: one task that a worker has.
 
-use std::{sync::Mutex, time::Instant};
+use std::{
+    sync::{Arc, Mutex},
+    time::Instant,
+};
 
 use bytes::Bytes;
 use outwork_core::Task;
@@ -17,6 +20,8 @@ use crate::{
 pub(super) struct Hand {
     pub(super) envelope: Envelope,
     pub(super) task: Task,
+    /// Where replies go, if that is where replies may go.
+    pub(super) reply_to: Option<Arc<str>>,
     /// The body as it came, if it came by itself.
     whole: Option<Bytes>,
     /// Told when the task is cancelled or is to be given back.
@@ -67,12 +72,18 @@ pub(super) enum Wish {
 }
 
 impl Hand {
-    pub(super) fn new(message: TaskMessage, whole: Option<Bytes>, token: Token) -> Self {
+    pub(super) fn new(
+        message: TaskMessage,
+        whole: Option<Bytes>,
+        reply_to: Option<Arc<str>>,
+        token: Token,
+    ) -> Self {
         let TaskMessage { envelope, task } = message;
         let state = HandState { tokens: vec![token], ..HandState::default() };
         Self {
             envelope,
             task,
+            reply_to,
             whole,
             changed: Notify::new(),
             abandoned: Notify::new(),
@@ -164,8 +175,8 @@ impl Hand {
     }
 
     /// The body has begun.
-    pub(super) fn note_start(&self) {
-        lock(&self.state).started = Some(Instant::now());
+    pub(super) fn note_start(&self, now: Instant) {
+        lock(&self.state).started = Some(now);
     }
 
     pub(super) fn started(&self) -> Option<Instant> {

@@ -107,12 +107,13 @@ impl Reader {
                     task_id = %hand.envelope.id, task_name = %hand.envelope.name,
                     attempt = hand.attempt(), "started"
                 );
-                hand.note_start();
+                let now = Instant::now();
+                hand.note_start(now);
                 if hand.envelope.watched {
                     hand.announce();
                     self.due.push(hand);
                 } else {
-                    self.untold.push_back((Instant::now(), hand.key()));
+                    self.untold.push_back((now, hand.key()));
                 }
             }
             EventKind::Progress(progress) => {

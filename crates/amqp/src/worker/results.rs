@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use lapin::types::ShortString;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::{
     connection::{ConnectOptions, Runtime},
@@ -19,12 +19,14 @@ pub(super) struct Results {
 }
 
 /// One result that is to be sent.
-#[derive(Debug)]
 struct Ready {
     reply_to: Arc<str>,
     ended: Ended,
-    told: oneshot::Sender<Sent>,
+    told: Told,
 }
+
+/// Who is told what became of a result.
+type Told = Box<dyn FnOnce(Sent) + Send>;
 
 /// What became of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,13 +71,19 @@ impl Results {
         Self { ready }
     }
 
-    /// Sends a result until it is confirmed, or found to be nobody's.
-    pub(super) async fn send(&self, reply_to: Arc<str>, ended: Ended) -> Sent {
-        let (told, receive) = oneshot::channel();
-        if self.ready.send(Ready { reply_to, ended, told }).is_err() {
-            return Sent::Unsettled;
+    /// Sends a result until it is confirmed, or found to be nobody's; tells what became of it.
+    ///
+    /// It is a call, because to wake as many futures would cost more than what they do then.
+    pub(super) fn send(
+        &self,
+        reply_to: Arc<str>,
+        ended: Ended,
+        told: impl FnOnce(Sent) + Send + 'static,
+    ) {
+        let ready = Ready { reply_to, ended, told: Box::new(told) };
+        if let Err(unsent) = self.ready.send(ready) {
+            (unsent.0.told)(Sent::Unsettled);
         }
-        receive.await.unwrap_or(Sent::Unsettled)
     }
 }
 
@@ -149,10 +157,7 @@ impl Post {
                 Sent::Dropped
             }
         };
-        for told in told {
-            // An errand that nobody sees to any more need not be told.
-            let _ = told.send(sent);
-        }
+        told.into_iter().for_each(|told| told(sent));
     }
 
     async fn insist(&self, outgoing: Outgoing) -> Sent {

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use outwork_core::{Outcome, Report, State, TaskError, TaskErrorKind};
+use tokio::sync::oneshot;
 
 use super::{
     dead::{Reason, bury_letter},
@@ -22,24 +23,28 @@ use crate::{
 ///
 /// A worker that is closed in the middle acknowledges nothing: the task comes again.
 pub(super) async fn settle(desk: &Arc<Desk>, hand: &Arc<Hand>, ending: Ending) {
-    let settled = match ending {
+    let dealt = match ending {
         // What is rare is boxed: every task would have to carry the room for it.
         Ending::GivenBack => return Box::pin(give_back(desk, hand)).await,
         Ending::GivenUp(outcome) => {
             let reason = Reason::crashed_worker(&outcome);
-            finish(desk, hand, outcome, reason).await
+            Some(Box::pin(bury(desk, hand, &outcome, reason)).await)
         }
         Ending::Ended(outcome) => match next_of(desk, hand, outcome) {
             Next::Retry(outcome, error, delay) => {
-                Box::pin(retry(desk, hand, &outcome, error, delay)).await
+                Some(Box::pin(retry(desk, hand, &outcome, error, delay)).await)
             }
-            Next::End(outcome) => {
-                let reason = Reason::of(&outcome);
-                finish(desk, hand, outcome, reason).await
-            }
+            Next::End(outcome) => finish(desk, hand, &outcome).await,
         },
     };
-    if settled {
+    if let Some(dealt) = dealt {
+        conclude(desk, hand, dealt);
+    }
+}
+
+/// Lets a task go, once it is known whether it is dealt with.
+fn conclude(desk: &Desk, hand: &Hand, dealt: bool) {
+    if dealt {
         desk.let_go(hand);
     } else {
         desk.drop_unsettled(hand);
@@ -121,7 +126,7 @@ async fn sent_too_late_to_cancel(desk: &Desk, hand: &Hand, attempts: u32, last: 
     }
     let error = last.map_or_else(TaskError::cancelled, cancelled_after);
     let outcome = Outcome::new(Err(error), Report { attempts, ..Report::default() });
-    send_result(desk, &hand.envelope, &outcome).await;
+    send_result(desk, hand, &outcome).await;
     if hand.envelope.detached {
         record_end(desk, hand, &outcome).await;
     }
@@ -169,7 +174,57 @@ fn announce_made_up(hand: &Hand, outcome: &Outcome) {
     }
 }
 
-async fn finish(desk: &Desk, hand: &Hand, outcome: Outcome, dead: Option<Reason>) -> bool {
+/// Sends the result of a task. Whether the task is dealt with; `None` when that will be seen to
+/// once it is known.
+async fn finish(desk: &Arc<Desk>, hand: &Arc<Hand>, outcome: &Outcome) -> Option<bool> {
+    let reason = Reason::of(outcome);
+    if hand.envelope.detached || reason.is_some() {
+        return Some(Box::pin(bury(desk, hand, outcome, reason)).await);
+    }
+    announce_end(desk, hand, outcome).await;
+    let Some((reply_to, ended)) = result_of(desk, hand, outcome) else {
+        note_end(desk, hand, outcome.state());
+        return Some(true);
+    };
+    let (desk_then, hand, state) = (Arc::clone(desk), Arc::clone(hand), outcome.state());
+    let errand = desk.errands.begin();
+    desk.results.send(reply_to, ended, move |sent| {
+        let desk = desk_then;
+        let dealt = note_sent(&desk, &hand.envelope, sent);
+        if dealt {
+            note_end(&desk, &hand, state);
+        }
+        conclude(&desk, &hand, dealt);
+        drop(errand);
+    });
+    None
+}
+
+/// Sends the result of a task, and writes its end to where else it belongs.
+async fn bury(
+    desk: &Arc<Desk>,
+    hand: &Arc<Hand>,
+    outcome: &Outcome,
+    reason: Option<Reason>,
+) -> bool {
+    announce_end(desk, hand, outcome).await;
+    if !send_result(desk, hand, outcome).await {
+        return false;
+    }
+    if hand.envelope.detached && !record_end(desk, hand, outcome).await {
+        return false;
+    }
+    if let Some(reason) = reason
+        && !bury_letter(desk, hand, &reason).await
+    {
+        return false;
+    }
+    note_end(desk, hand, outcome.state());
+    true
+}
+
+/// From here on no wish is heeded, and what was told of the task is on its way.
+async fn announce_end(desk: &Desk, hand: &Hand, outcome: &Outcome) {
     let envelope = &hand.envelope;
     tracing::info!(
         task_id = %envelope.id, task_name = %envelope.name, attempt = hand.attempt(),
@@ -180,49 +235,46 @@ async fn finish(desk: &Desk, hand: &Hand, outcome: Outcome, dead: Option<Reason>
     );
     hand.close(Held::Ending);
     desk.send_outbox(hand).await;
-    if !send_result(desk, envelope, &outcome).await {
-        return false;
-    }
-    if envelope.detached && !Box::pin(record_end(desk, hand, &outcome)).await {
-        return false;
-    }
-    if let Some(reason) = dead
-        && !Box::pin(bury_letter(desk, hand, &reason)).await
-    {
-        return false;
-    }
-    count(&desk.counters.done);
-    desk.told.of(&envelope.queue).settled(End::Ended(outcome.state()));
-    lock(&desk.settled).add(hand.key());
-    true
 }
 
-/// Sends the result until it is confirmed. A client that has gone does not get it, which is
-/// counted.
-async fn send_result(desk: &Desk, envelope: &Envelope, outcome: &Outcome) -> bool {
-    let Some(reply_to) = desk.reply_queue(envelope) else { return true };
-    let limit = desk.options.payload_limit();
+fn note_end(desk: &Desk, hand: &Hand, state: State) {
+    count(&desk.counters.done);
+    desk.told.of(&hand.envelope.queue).settled(End::Ended(state));
+    lock(&desk.settled).add(hand.key());
+}
+
+/// Sends the result until it is confirmed; `false` when the worker was closed before.
+async fn send_result(desk: &Desk, hand: &Hand, outcome: &Outcome) -> bool {
+    let Some((reply_to, ended)) = result_of(desk, hand, outcome) else { return true };
+    let (tell, told) = oneshot::channel();
+    desk.results.send(reply_to, ended, |sent| {
+        // Who waited for it may have gone.
+        let _ = tell.send(sent);
+    });
+    note_sent(desk, &hand.envelope, told.await.unwrap_or(Sent::Unsettled))
+}
+
+/// The result as it is to be sent, and where to, if there is somebody who may have it.
+fn result_of(desk: &Desk, hand: &Hand, outcome: &Outcome) -> Option<(Arc<str>, Ended)> {
+    let reply_to = Arc::clone(hand.reply_to.as_ref()?);
+    let (envelope, limit) = (&hand.envelope, desk.options.payload_limit());
     let ended = Ended::new(envelope, outcome, limit).or_else(|error| {
         let error = TaskError::new(TaskErrorKind::Infrastructure, error.to_string());
         Ended::new(envelope, &Outcome::bare(Err(error)), limit)
     });
-    let ended = match ended {
-        Ok(ended) => ended,
-        Err(error) => {
-            tracing::error!(%error, "a result cannot be written");
-            return true;
-        }
-    };
-    match desk.results.send(reply_to, ended).await {
-        Sent::Confirmed => true,
-        Sent::Dropped => {
-            count(&desk.counters.dropped_results);
-            telemetry::result_dropped();
-            tracing::warn!(task_id = %envelope.id, "a result was dropped: its client is gone");
-            true
-        }
-        Sent::Unsettled => false,
+    let ended = ended.inspect_err(|error| tracing::error!(%error, "a result cannot be written"));
+    Some((reply_to, ended.ok()?))
+}
+
+/// Whether a result need not be sent again. A client that has gone does not get it, which is
+/// counted.
+fn note_sent(desk: &Desk, envelope: &Envelope, sent: Sent) -> bool {
+    if sent == Sent::Dropped {
+        count(&desk.counters.dropped_results);
+        telemetry::result_dropped();
+        tracing::warn!(task_id = %envelope.id, "a result was dropped: its client is gone");
     }
+    sent != Sent::Unsettled
 }
 
 /// Writes how a detached job ended to the stream of the jobs.
