@@ -23,9 +23,13 @@ impl Backoff {
     }
 }
 
+/// The longest bound. A submission waits 30 s for its confirmation, and is to outlive a broker
+/// that is away for most of that.
+const LONGEST: Duration = Duration::from_secs(5);
+
 impl Default for Backoff {
     fn default() -> Self {
-        Self::new(Duration::from_millis(100), Duration::from_secs(30))
+        Self::new(Duration::from_millis(100), LONGEST)
     }
 }
 

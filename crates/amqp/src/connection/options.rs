@@ -108,7 +108,7 @@ impl ConnectOptions {
         self
     }
 
-    /// Sets the bounds of the pause before a lost connection is made again; 100 ms and 30 s
+    /// Sets the bounds of the pause before a lost connection is made again; 100 ms and 5 s
     /// if not set. Each pause is random between nothing and a bound that doubles.
     #[must_use]
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
