@@ -12,7 +12,7 @@ use lapin::{
 };
 use outwork_core::{State, TaskId};
 
-use super::{desk::Desk, hand::Held, settle::record_of, tombstones::MEMORY};
+use super::{desk::Desk, hand::Held, job_records::record_of, tombstones::MEMORY};
 use crate::{
     connection::open_channel,
     publisher::Outgoing,

@@ -13,7 +13,7 @@ use futures_util::Stream;
 use outwork_core::{EventFilter, EventKind, EventStream, Executor, Lagged, State, TaskEvent};
 use tokio::time::MissedTickBehavior;
 
-use super::{desk::Desk, hand::Hand, settle::record, settled::Key};
+use super::{desk::Desk, hand::Hand, job_records::record, settled::Key};
 use crate::{lock::lock, wire::RemoteEvent};
 
 /// A start that nobody waits for is told when the task has run for so long. Most have ended by

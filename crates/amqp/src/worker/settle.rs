@@ -1,22 +1,22 @@
-//! Dealing with how a task ended: what has to be on the broker before it is acknowledged.
+//! What follows an attempt: the end, another attempt, or another worker.
 
 use std::{sync::Arc, time::Duration};
 
-use outwork_core::{Outcome, Report, State, TaskError, TaskErrorKind};
-use tokio::sync::oneshot;
+use outwork_core::{Outcome, Report, TaskError};
 
 use super::{
-    dead::{Reason, bury_letter},
+    dead::Reason,
     desk::{Desk, count},
     errand::Ending,
+    finish::{conclude, finish, finish_in_steps, kind, send_result},
     hand::{Hand, Held, Wish},
-    results::Sent,
+    job_records::record,
 };
 use crate::{
     lock::lock,
     publisher::Outgoing,
-    telemetry::{self, End},
-    wire::{Ended, Envelope, JobRecord, Millis, RemoteEvent, now, output_len},
+    telemetry::End,
+    wire::{Envelope, Millis, RemoteEvent, now},
 };
 
 /// Publishes what follows from the end of an attempt, and then acknowledges.
@@ -28,7 +28,7 @@ pub(super) async fn settle(desk: &Arc<Desk>, hand: &Arc<Hand>, ending: Ending) {
         Ending::GivenBack => return Box::pin(give_back(desk, hand)).await,
         Ending::GivenUp(outcome) => {
             let reason = Reason::crashed_worker(&outcome);
-            Some(Box::pin(bury(desk, hand, &outcome, reason)).await)
+            Some(Box::pin(finish_in_steps(desk, hand, &outcome, reason)).await)
         }
         Ending::Ended(outcome) => match next_of(desk, hand, outcome) {
             Next::Retry(outcome, error, delay) => {
@@ -39,15 +39,6 @@ pub(super) async fn settle(desk: &Arc<Desk>, hand: &Arc<Hand>, ending: Ending) {
     };
     if let Some(dealt) = dealt {
         conclude(desk, hand, dealt);
-    }
-}
-
-/// Lets a task go, once it is known whether it is dealt with.
-fn conclude(desk: &Desk, hand: &Hand, dealt: bool) {
-    if dealt {
-        desk.let_go(hand);
-    } else {
-        desk.drop_unsettled(hand);
     }
 }
 
@@ -76,11 +67,6 @@ fn cancelled_after(last: TaskError) -> TaskError {
     let mut error = TaskError::cancelled();
     error.add_note(format!("its last attempt failed: {last}"));
     error
-}
-
-/// All that is logged of an error by default: its words may repeat arguments.
-fn kind(error: &TaskError) -> &'static str {
-    error.kind().name()
 }
 
 async fn retry(
@@ -128,7 +114,7 @@ async fn sent_too_late_to_cancel(desk: &Desk, hand: &Hand, attempts: u32, last: 
     let outcome = Outcome::new(Err(error), Report { attempts, ..Report::default() });
     send_result(desk, hand, &outcome).await;
     if hand.envelope.detached {
-        record_end(desk, hand, &outcome).await;
+        record(desk, hand, outcome.state(), Some(outcome)).await;
     }
 }
 
@@ -172,164 +158,4 @@ fn announce_made_up(hand: &Hand, outcome: &Outcome) {
     if outcome.attempts() > hand.envelope.failures && hand.started().is_some() {
         hand.announce();
     }
-}
-
-/// Sends the result of a task. Whether the task is dealt with; `None` when that will be seen to
-/// once it is known.
-async fn finish(desk: &Arc<Desk>, hand: &Arc<Hand>, outcome: &Outcome) -> Option<bool> {
-    let reason = Reason::of(outcome);
-    if hand.envelope.detached || reason.is_some() {
-        return Some(Box::pin(bury(desk, hand, outcome, reason)).await);
-    }
-    announce_end(desk, hand, outcome).await;
-    let Some((reply_to, ended)) = result_of(desk, hand, outcome) else {
-        note_end(desk, hand, outcome.state());
-        return Some(true);
-    };
-    let (desk_then, hand, state) = (Arc::clone(desk), Arc::clone(hand), outcome.state());
-    let errand = desk.errands.begin();
-    desk.results.send(reply_to, ended, move |sent| {
-        let desk = desk_then;
-        let dealt = note_sent(&desk, &hand.envelope, sent);
-        if dealt {
-            note_end(&desk, &hand, state);
-        }
-        conclude(&desk, &hand, dealt);
-        drop(errand);
-    });
-    None
-}
-
-/// Sends the result of a task, and writes its end to where else it belongs.
-async fn bury(
-    desk: &Arc<Desk>,
-    hand: &Arc<Hand>,
-    outcome: &Outcome,
-    reason: Option<Reason>,
-) -> bool {
-    announce_end(desk, hand, outcome).await;
-    if !send_result(desk, hand, outcome).await {
-        return false;
-    }
-    if hand.envelope.detached && !record_end(desk, hand, outcome).await {
-        return false;
-    }
-    if let Some(reason) = reason
-        && !bury_letter(desk, hand, &reason).await
-    {
-        return false;
-    }
-    note_end(desk, hand, outcome.state());
-    true
-}
-
-/// From here on no wish is heeded, and what was told of the task is on its way.
-async fn announce_end(desk: &Desk, hand: &Hand, outcome: &Outcome) {
-    let envelope = &hand.envelope;
-    tracing::info!(
-        task_id = %envelope.id, task_name = %envelope.name, attempt = hand.attempt(),
-        state = %outcome.state(), error = outcome.error().map(kind), "finished"
-    );
-    tracing::debug!(
-        task_id = %envelope.id, error = outcome.error().map(tracing::field::display), "finished"
-    );
-    hand.close(Held::Ending);
-    desk.send_outbox(hand).await;
-}
-
-fn note_end(desk: &Desk, hand: &Hand, state: State) {
-    count(&desk.counters.done);
-    desk.told.of(&hand.envelope.queue).settled(End::Ended(state));
-    lock(&desk.settled).add(hand.key());
-}
-
-/// Sends the result until it is confirmed; `false` when the worker was closed before.
-async fn send_result(desk: &Desk, hand: &Hand, outcome: &Outcome) -> bool {
-    let Some((reply_to, ended)) = result_of(desk, hand, outcome) else { return true };
-    let (tell, told) = oneshot::channel();
-    desk.results.send(reply_to, ended, |sent| {
-        // Who waited for it may have gone.
-        let _ = tell.send(sent);
-    });
-    note_sent(desk, &hand.envelope, told.await.unwrap_or(Sent::Unsettled))
-}
-
-/// The result as it is to be sent, and where to, if there is somebody who may have it.
-fn result_of(desk: &Desk, hand: &Hand, outcome: &Outcome) -> Option<(Arc<str>, Ended)> {
-    let reply_to = Arc::clone(hand.reply_to.as_ref()?);
-    let (envelope, limit) = (&hand.envelope, desk.options.payload_limit());
-    let ended = Ended::new(envelope, outcome, limit).or_else(|error| {
-        let error = TaskError::new(TaskErrorKind::Infrastructure, error.to_string());
-        Ended::new(envelope, &Outcome::bare(Err(error)), limit)
-    });
-    let ended = ended.inspect_err(|error| tracing::error!(%error, "a result cannot be written"));
-    Some((reply_to, ended.ok()?))
-}
-
-/// Whether a result need not be sent again. A client that has gone does not get it, which is
-/// counted.
-fn note_sent(desk: &Desk, envelope: &Envelope, sent: Sent) -> bool {
-    if sent == Sent::Dropped {
-        count(&desk.counters.dropped_results);
-        telemetry::result_dropped();
-        tracing::warn!(task_id = %envelope.id, "a result was dropped: its client is gone");
-    }
-    sent != Sent::Unsettled
-}
-
-/// Writes how a detached job ended to the stream of the jobs.
-async fn record_end(desk: &Desk, hand: &Hand, outcome: &Outcome) -> bool {
-    record(desk, hand, outcome.state(), Some(outcome.clone())).await
-}
-
-/// Writes a state of a detached job to the stream of the jobs.
-pub(super) async fn record(
-    desk: &Desk,
-    hand: &Hand,
-    state: State,
-    outcome: Option<Outcome>,
-) -> bool {
-    let record = |outcome| record_of(desk, hand, state, outcome);
-    let limit = desk.options.payload_limit();
-    let fits = outcome.as_ref().is_none_or(|outcome| output_len(outcome) <= limit as u64);
-    let whole = fits.then(|| record(outcome.clone()).encode());
-    let encoded = match whole {
-        Some(Ok((_, body))) if body.len() > limit => None,
-        whole => whole,
-    };
-    let encoded = encoded
-        .unwrap_or_else(|| record(outcome.map(|outcome| without_output(&outcome, limit))).encode());
-    match encoded {
-        Ok((properties, body)) => {
-            let exchange = desk.options.names().log_exchange();
-            let key = lapin::types::ShortString::from("jobs");
-            let outgoing = Outgoing { exchange, key, properties, body, give_up: None };
-            desk.insist(outgoing).await.is_ok()
-        }
-        Err(error) => {
-            tracing::error!(%error, "the state of a job cannot be written");
-            true
-        }
-    }
-}
-
-/// What there is to say of a task that is in hand.
-pub(super) fn record_of(
-    desk: &Desk,
-    hand: &Hand,
-    state: State,
-    outcome: Option<Outcome>,
-) -> JobRecord {
-    let Envelope { id, name, queue, submitted, .. } = hand.envelope.clone();
-    let (attempt, worker) = (hand.attempt(), Some(desk.sender.name.clone()));
-    JobRecord { id, name, queue, submitted, at: now(), state, attempt, worker, outcome }
-}
-
-/// What is left of an outcome that is too large to be kept.
-fn without_output(outcome: &Outcome, limit: usize) -> Outcome {
-    let error = outcome.error().cloned().unwrap_or_else(|| {
-        let kind = TaskErrorKind::OutputTooLarge { limit: limit as u64 };
-        TaskError::new(kind, "the result is too large to be kept with the job")
-    });
-    Outcome::bare(Err(error))
 }
