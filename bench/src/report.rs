@@ -32,7 +32,9 @@ pub(crate) struct Report {
 pub(crate) enum Verdict {
     Met,
     Missed,
-    /// Nothing was claimed, or a side could not be measured.
+    /// Nothing was claimed.
+    Unclaimed,
+    /// A side could not be measured.
     Unknown,
 }
 
@@ -74,11 +76,11 @@ impl Report {
 }
 
 fn judge(goal: Option<Goal>, ours: Option<f64>, ratio: Option<f64>) -> Verdict {
+    let Some(goal) = goal else { return Verdict::Unclaimed };
     let met = match goal {
-        Some(Goal::RatioAtMost(bound)) => ratio.map(|ratio| ratio <= bound),
-        Some(Goal::RatioAtLeast(bound)) => ratio.map(|ratio| ratio >= bound),
-        Some(Goal::Below(bound)) => ours.map(|ours| ours < bound),
-        None => None,
+        Goal::RatioAtMost(bound) => ratio.map(|ratio| ratio <= bound),
+        Goal::RatioAtLeast(bound) => ratio.map(|ratio| ratio >= bound),
+        Goal::Below(bound) => ours.map(|ours| ours < bound),
     };
     match met {
         Some(true) => Verdict::Met,
@@ -104,6 +106,6 @@ mod tests {
         check(Goal::Below(0.1), Some(0.0), None, Verdict::Met);
         check(Goal::Below(0.1), Some(0.1), None, Verdict::Missed);
         check(Goal::Below(0.1), None, None, Verdict::Unknown);
-        assert_eq!(judge(None, Some(9.0), Some(1.0)), Verdict::Unknown);
+        assert_eq!(judge(None, Some(9.0), Some(1.0)), Verdict::Unclaimed);
     }
 }

@@ -53,7 +53,8 @@ fn cells(report: &Report) -> [String; 8] {
         match report.verdict {
             Verdict::Met => "yes",
             Verdict::Missed => "NO",
-            Verdict::Unknown => "-",
+            Verdict::Unclaimed => "-",
+            Verdict::Unknown => "?",
         }
         .to_owned(),
         report.peer.as_ref().map_or("-", |peer| peer.label).to_owned(),
@@ -105,7 +106,7 @@ on this machine
 
 work                  unit     ours  peer  ratio  goal   ok   measured against
 spawn                 ns/task  120   220   0.50   ≤ 1 ×  yes  rayon
-exec beside parallel  ns/task  1500  -     -      ≥ 5 ×  -    parallel
+exec beside parallel  ns/task  1500  -     -      ≥ 5 ×  ?    parallel
 ! exec beside parallel: parallel: install it
 * outwork: is ours
 "
