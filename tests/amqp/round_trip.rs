@@ -5,11 +5,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use lapin::{
+    options::{BasicGetOptions, BasicPublishOptions, QueueBindOptions, QueueDeclareOptions},
+    types::FieldTable,
+};
 use outwork_core::{
     Executor, ExecutorExt, State, Task, TaskErrorKind, TaskOptions, blocking::block_on,
 };
 
-use crate::support::{ECHO, FAIL, PATIENCE, Place, SLEEP, STUBBORN, until};
+use crate::support::{
+    ECHO, FAIL, PATIENCE, Place, SLEEP, STUBBORN, left, on_channel, queue, until,
+};
 
 #[test]
 fn a_task_runs_on_a_worker_and_its_result_comes_back() {
@@ -80,4 +86,30 @@ fn a_gate_that_panics_fails_its_task_and_no_other() {
     assert_eq!((outcome.attempts(), error.kind()), (0, &TaskErrorKind::Panicked), "{error}");
     assert_eq!(client.blocking_call(ECHO, &"next".to_owned()).unwrap(), "next");
     until("nothing is in hand", || worker.status().in_hand == 0);
+}
+
+/// Whoever can submit could else have a worker write to any queue.
+#[test]
+fn a_task_that_wants_its_result_where_none_may_go_is_run_and_sends_none() {
+    let place = Place::new();
+    block_on(place.worker(1).drain(PATIENCE));
+    let client = place.client();
+    let _handle = block_on(client.submit(ECHO.task(&"x".to_owned()).unwrap())).unwrap();
+    on_channel(&place, async |channel| {
+        let taken = channel.basic_get(queue(&place, "q"), BasicGetOptions { no_ack: true });
+        let message = taken.await.unwrap().unwrap().delivery;
+        let (victim, none) = (queue(&place, "victim"), FieldTable::default());
+        let declared = QueueDeclareOptions::durable();
+        channel.queue_declare(victim.clone(), declared, none.clone()).await.unwrap();
+        let replies = format!("{}.reply", place.space.prefix()).into();
+        let bound = QueueBindOptions::default();
+        channel.queue_bind(victim.clone(), replies, victim.clone(), bound, none).await.unwrap();
+        let (tasks, key) = (message.exchange, message.routing_key);
+        let (options, properties) = (BasicPublishOptions::default(), message.properties);
+        let properties = properties.with_reply_to(victim);
+        channel.basic_publish(tasks, key, options, &message.data, properties).await.unwrap();
+    });
+    let worker = place.worker(1);
+    until("it has run", || worker.status().done == 1);
+    assert_eq!((left(&place, "q"), left(&place, "victim")), (0, 0));
 }

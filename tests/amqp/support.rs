@@ -146,7 +146,7 @@ pub fn dead_letter(place: &Place) -> BasicGetMessage {
     })
 }
 
-fn queue(place: &Place, which: &str) -> ShortString {
+pub fn queue(place: &Place, which: &str) -> ShortString {
     format!("{}.{which}.{}", place.space.prefix(), place.queue).into()
 }
 
