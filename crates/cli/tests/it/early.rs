@@ -1,5 +1,6 @@
 use std::{
     io::{BufRead, BufReader},
+    net::TcpListener,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -185,4 +186,16 @@ fn a_disk_that_is_full_is_told() {
         assert!(stderr.contains("cannot write to standard output"), "{args:?}: {stderr}");
         assert_eq!(output.status.code(), Some(1), "{args:?}");
     }
+}
+
+#[test]
+fn a_worker_that_is_stopped_before_it_was_ready_says_so() {
+    // It takes connections, and never says a word on them.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("amqp://{}", silent.local_addr().unwrap());
+    let running = Place::new().start(["worker", "--url", &url]);
+    running.signal_when_it_handles(Signal::TERM);
+    let ran = running.ended();
+    assert_eq!((ran.stdout.as_str(), ran.code), ("", 0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("SIGTERM: stopping before it was ready"), "{}", ran.stderr);
 }
