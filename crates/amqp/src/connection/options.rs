@@ -155,10 +155,18 @@ impl ConnectOptions {
     }
 }
 
-#[cfg(all(test, feature = "tls"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_broker_that_is_back_is_tried_several_times_before_a_submission_is_given_up() {
+        let options = ConnectOptions::new("amqp://h").unwrap();
+        let longest = options.pauses().pause(u32::MAX, 1.0);
+        assert!(longest * 4 <= options.confirm_limit(), "{longest:?}");
+    }
+
+    #[cfg(feature = "tls")]
     #[test]
     fn an_authority_is_refused_where_it_would_prove_nothing() {
         let certificate = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n";
