@@ -45,6 +45,9 @@ pub(crate) fn now() -> Millis {
     since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(Millis::MAX))
 }
 
+/// What one of many in a message has around its bytes: names, lengths, an id and a time.
+const FRAME: usize = 64;
+
 /// What most bodies fit into. Growing from nothing takes several steps.
 const USUAL: usize = 256;
 

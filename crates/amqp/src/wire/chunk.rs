@@ -8,7 +8,7 @@ use outwork_core::{Codec, Payload, Task, TaskId, TaskOptions};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Envelope, Kind, Millis, TaskMessage, WireError, as_bytes, options::WireOptions, read,
+    Envelope, FRAME, Kind, Millis, TaskMessage, WireError, as_bytes, options::WireOptions, read,
     write_sized,
 };
 
@@ -20,9 +20,6 @@ pub(crate) struct Item<'a> {
     #[serde(serialize_with = "as_bytes")]
     pub(crate) args: &'a [u8],
 }
-
-/// What an item has around its arguments: names, lengths, an id and a time.
-const FRAME: usize = 64;
 
 /// What a task with so many bytes of arguments adds to a chunk at most, in bytes.
 pub(crate) fn item_len(args: usize) -> usize {

@@ -6,7 +6,7 @@ use outwork_core::{Outcome, TaskId, TaskName};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Envelope, Kind, Millis, ResultMessage, WireError, as_bytes,
+    Envelope, FRAME, Kind, Millis, ResultMessage, WireError, as_bytes,
     headers::{self, Sender, Writer},
     outcome::{read_outcome, write_outcome},
     read, write_sized,
@@ -31,9 +31,6 @@ struct Item<'a> {
     #[serde(serialize_with = "as_bytes")]
     outcome: &'a [u8],
 }
-
-/// What an item has around its outcome: names, lengths, an id and a time.
-const FRAME: usize = 64;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Body<'a> {
