@@ -10,7 +10,7 @@ use clap::Parser;
 
 use crate::{
     args::{Args, Command, RunArgs},
-    report::{Report, Verdict},
+    report::Report,
     row::Row,
 };
 
@@ -74,8 +74,7 @@ fn run(rows: Vec<Row>, args: &RunArgs, on: Option<&str>) -> anyhow::Result<bool>
     if !args.json {
         output::data(&table::render(&reports, on))?;
     }
-    let is_kept = |report: &Report| matches!(report.verdict, Verdict::Met | Verdict::Unclaimed);
-    Ok(args.noise || reports.iter().all(is_kept))
+    Ok(args.noise || reports.iter().all(|report| report.verdict.is_kept()))
 }
 
 /// Measures every row that was asked for; a JSON line leaves as soon as its row is done.

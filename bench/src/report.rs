@@ -38,6 +38,13 @@ pub(crate) enum Verdict {
     Unknown,
 }
 
+impl Verdict {
+    /// Whether a row with it leaves no claim open.
+    pub(crate) fn is_kept(self) -> bool {
+        matches!(self, Self::Met | Self::Unclaimed)
+    }
+}
+
 impl Report {
     pub(crate) fn new(row: &Row, (ours, peer): (Series, Option<Series>)) -> Self {
         let ours_median = median(&ours.samples);
@@ -107,5 +114,7 @@ mod tests {
         check(Goal::Below(0.1), Some(0.1), None, Verdict::Missed);
         check(Goal::Below(0.1), None, None, Verdict::Unknown);
         assert_eq!(judge(None, Some(9.0), Some(1.0)), Verdict::Unclaimed);
+        assert!(Verdict::Met.is_kept() && Verdict::Unclaimed.is_kept());
+        assert!(!Verdict::Missed.is_kept() && !Verdict::Unknown.is_kept());
     }
 }
