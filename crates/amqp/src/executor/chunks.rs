@@ -42,7 +42,7 @@ type Done = Box<dyn FnOnce(Result<(), PublishError>) + Send + Sync>;
 const ON_THEIR_WAY: usize = 16;
 
 /// How many tasks a chunk has at most, about how many bytes, and how much work.
-const TASKS: usize = 256;
+const TASKS: usize = 1024;
 const BYTES: usize = 256 * 1024;
 const WORK: Duration = Duration::from_millis(250);
 

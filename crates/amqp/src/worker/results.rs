@@ -42,7 +42,7 @@ pub(super) enum Sent {
 const ON_THEIR_WAY: usize = 64;
 
 /// How many results a message has at most, and about how many bytes.
-const TOGETHER: usize = 256;
+const TOGETHER: usize = 1024;
 const BYTES: usize = 256 * 1024;
 
 /// How long results wait for others while some are being confirmed. The broker takes longer to
