@@ -51,7 +51,7 @@ pub(crate) struct AmqpArgs {
     #[arg(long, value_name = "URL", env = "OUTWORK_TEST_AMQP_URL", hide_env_values = true)]
     pub(crate) url: Option<String>,
 
-    /// The interpreter of the Python rows; what they need is installed into a folder beside this program.
+    /// The interpreter of the Python rows; what they need is installed into `bench-peers` in the target folder of this program.
     #[arg(long, value_name = "PROGRAM", default_value = "python3")]
     pub(crate) python: PathBuf,
 }

@@ -11,6 +11,7 @@ mod errands;
 mod fetch;
 mod finish;
 mod hand;
+mod hands;
 mod job_records;
 mod pace;
 mod pool_events;

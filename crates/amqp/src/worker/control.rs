@@ -176,7 +176,8 @@ async fn pong(desk: &Desk, ping: &Ping) {
 
 /// Tells how it is with a task, if it is in hand.
 async fn tell_state(desk: &Desk, question: &StatusQuestion) {
-    let Some(hand) = desk.hands().into_iter().find(|hand| hand.envelope.id == question.id) else {
+    let Some(hand) = desk.hands.all().into_iter().find(|hand| hand.envelope.id == question.id)
+    else {
         return;
     };
     let state = if hand.started().is_some() { State::Running } else { State::Pending };

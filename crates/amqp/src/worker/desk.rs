@@ -1,7 +1,6 @@
 //! [`Desk`]: what all parts of a worker share.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
     fmt,
     sync::{
         Arc, Mutex,
@@ -18,11 +17,10 @@ use super::{
     dead,
     errands::Errands,
     hand::{Hand, Held, Wish},
+    hands::Hands,
     pace::Pace,
     pool_events::PoolEvents,
     results::Results,
-    settled::{Key, Settled},
-    token::Token,
     tombstones::Tombstones,
 };
 use crate::{
@@ -49,11 +47,8 @@ pub(super) struct Desk {
     pub(super) pace: Pace,
     pub(super) counters: Counters,
     pub(super) told: ByQueue,
-    pub(super) settled: Mutex<Settled>,
+    pub(super) hands: Hands,
     pub(super) tombstones: Mutex<Tombstones>,
-    hands: Mutex<HashMap<Key, Arc<Hand>>>,
-    /// Of these, the ones that the pool has. It takes no two of one id.
-    in_pool: Mutex<HashMap<TaskId, Arc<Hand>>>,
     pub(super) errands: Errands,
     pub(super) events: PoolEvents,
     draining: AtomicBool,
@@ -110,80 +105,14 @@ impl Desk {
             pace,
             counters: Counters::default(),
             told,
-            settled: Mutex::default(),
+            hands: Hands::default(),
             tombstones: Mutex::default(),
-            hands: Mutex::default(),
-            in_pool: Mutex::default(),
             errands: Errands::default(),
             events,
             draining: AtomicBool::new(false),
             fetched: watch::Sender::new(false),
             waiting: AtomicUsize::new(0),
         })
-    }
-
-    /// Takes a task into hand.
-    pub(super) fn take(&self, hand: Hand) -> Taken {
-        if lock(&self.settled).contains(&hand.key()) {
-            return Taken::Copy(hand.take_tokens());
-        }
-        match lock(&self.hands).entry(hand.key()) {
-            Entry::Occupied(there) => {
-                let tokens = hand.take_tokens().into_iter();
-                Taken::Copy(tokens.filter_map(|token| there.get().add_token(token)).collect())
-            }
-            Entry::Vacant(place) => Taken::New(Arc::clone(place.insert(Arc::new(hand)))),
-        }
-    }
-
-    /// Empties a hand, once what was in it is dealt with, and acknowledges.
-    pub(super) fn let_go(&self, hand: &Hand) {
-        lock(&self.hands).remove(&hand.key());
-        for token in hand.take_tokens() {
-            token.acknowledge();
-        }
-    }
-
-    /// Empties a hand whose task has gone back into its queue, and acknowledges what had been
-    /// delivered before. What has come since may be that very message: it goes to another.
-    pub(super) fn hand_back(&self, hand: &Hand, before: Vec<Token>) {
-        lock(&self.hands).remove(&hand.key());
-        for token in before {
-            token.acknowledge();
-        }
-        for token in hand.take_tokens() {
-            token.put_back();
-        }
-    }
-
-    /// Empties a hand without an acknowledgement: the worker was closed before it could be
-    /// settled, and the broker gives the task to another.
-    pub(super) fn drop_unsettled(&self, hand: &Hand) {
-        lock(&self.hands).remove(&hand.key());
-    }
-
-    pub(super) fn hands(&self) -> Vec<Arc<Hand>> {
-        lock(&self.hands).values().cloned().collect()
-    }
-
-    pub(super) fn in_hand(&self) -> usize {
-        lock(&self.hands).len()
-    }
-
-    pub(super) fn enter_pool(&self, hand: &Arc<Hand>) {
-        lock(&self.in_pool).insert(hand.envelope.id, Arc::clone(hand));
-    }
-
-    pub(super) fn leave_pool(&self, hand: &Hand) {
-        lock(&self.in_pool).remove(&hand.envelope.id);
-    }
-
-    pub(super) fn find_in_pool(&self, id: TaskId) -> Option<Arc<Hand>> {
-        lock(&self.in_pool).get(&id).cloned()
-    }
-
-    pub(super) fn running(&self) -> Vec<Arc<Hand>> {
-        lock(&self.in_pool).values().cloned().collect()
     }
 
     /// One more task waits for a moment that is less than a second away.
@@ -219,7 +148,7 @@ impl Desk {
             let Envelope { id, submitted, .. } = hand.envelope;
             id == tombstone.id && submitted <= tombstone.until
         };
-        let mut hands = self.hands();
+        let mut hands = self.hands.all();
         hands.retain(meant);
         hands
     }
@@ -318,14 +247,6 @@ impl fmt::Debug for Desk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Desk").field("sender", &self.sender).finish_non_exhaustive()
     }
-}
-
-/// What a message turned out to be.
-#[derive(Debug)]
-pub(super) enum Taken {
-    New(Arc<Hand>),
-    /// A copy of what is in hand or was dealt with; of these, what is to be acknowledged now.
-    Copy(Vec<Token>),
 }
 
 /// A task that waits for its time in the worker. It takes no place from those that could run.

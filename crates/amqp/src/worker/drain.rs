@@ -35,7 +35,7 @@ pub(super) async fn drain(worker: &AmqpWorker, deadline: Duration) -> DrainRepor
     let (desk, link) = (Arc::clone(&worker.desk), Arc::clone(&worker.link));
     worker.runtime.spawn(async move {
         let abandoned = finish(&desk, deadline).await;
-        let unsettled = desk.in_hand();
+        let unsettled = desk.hands.len();
         desk.publisher.close();
         link.stop();
         let said = async { tokio::join!(link.ended(), desk.publisher.link().ended()) };
@@ -58,7 +58,7 @@ async fn finish(desk: &Arc<Desk>, deadline: Duration) -> usize {
     if tokio::time::timeout(deadline, desk.errands.all_done()).await.is_ok() {
         return 0;
     }
-    for hand in desk.hands() {
+    for hand in desk.hands.all() {
         if hand.wish(Wish::GiveBack) == Held::InPool {
             desk.stop_in_pool(hand.envelope.id, true).await;
         }
@@ -66,7 +66,7 @@ async fn finish(desk: &Arc<Desk>, deadline: Duration) -> usize {
     if tokio::time::timeout(PATIENCE, desk.errands.all_done()).await.is_ok() {
         return 0;
     }
-    let stuck = desk.running();
+    let stuck = desk.hands.in_pool();
     for hand in &stuck {
         hand.abandon();
     }
@@ -78,7 +78,7 @@ async fn finish(desk: &Arc<Desk>, deadline: Duration) -> usize {
 /// Gives back what the pool has not begun.
 async fn give_back_waiting(desk: &Arc<Desk>) {
     desk.read_events();
-    for hand in desk.hands() {
+    for hand in desk.hands.all() {
         if hand.started().is_none() && hand.wish(Wish::GiveBack) == Held::InPool {
             desk.stop_in_pool(hand.envelope.id, false).await;
         }

@@ -123,7 +123,7 @@ async fn run_in_pool(desk: &Arc<Desk>, hand: &Arc<Hand>) -> Ending {
             Err(error) => return refused(hand, &error),
         }
     };
-    desk.enter_pool(hand);
+    desk.hands.enter_pool(hand);
     // Asked for while the pool had not taken it yet.
     if hand.wanted() != Wish::Run {
         desk.stop_in_pool(hand.envelope.id, false).await;
@@ -133,7 +133,7 @@ async fn run_in_pool(desk: &Arc<Desk>, hand: &Arc<Hand>) -> Ending {
         () = hand.given_up() => None,
     };
     desk.read_events();
-    desk.leave_pool(hand);
+    desk.hands.leave_pool(hand);
     let Some(outcome) = outcome else { return Ending::GivenBack };
     if let Some(time) = outcome.timings().run_time() {
         desk.pace.note_run(time);

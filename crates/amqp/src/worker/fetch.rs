@@ -15,10 +15,11 @@ use tokio::sync::watch;
 use super::{
     acks::Acks,
     dead::{Letter, Reason, bury_message},
-    desk::{Desk, Taken, count},
+    desk::{Desk, count},
     errand,
     errands::Errand,
     hand::{Hand, Wish},
+    hands::Taken,
     token::Token,
 };
 use crate::{
@@ -216,7 +217,7 @@ impl Fetcher {
     fn take_task(&self, hand: Hand, fate: Fate) -> Option<(Arc<Hand>, Errand)> {
         let desk = &self.desk;
         let errand = desk.errands.begin();
-        match desk.take(hand) {
+        match desk.hands.take(hand) {
             Taken::Copy(tokens) => {
                 count(&desk.counters.copies);
                 desk.told.of(&self.queue).copy();

@@ -13,7 +13,6 @@ use super::{
     results::Sent,
 };
 use crate::{
-    lock::lock,
     telemetry::{self, End},
     wire::{Ended, Envelope},
 };
@@ -85,7 +84,7 @@ async fn announce_end(desk: &Desk, hand: &Hand, outcome: &Outcome) {
 fn note_end(desk: &Desk, hand: &Hand, state: State) {
     count(&desk.counters.done);
     desk.told.of(&hand.envelope.queue).settled(End::Ended(state));
-    lock(&desk.settled).add(hand.key());
+    desk.hands.note_settled(hand);
 }
 
 /// Sends the result until it is confirmed; `false` when the worker was closed before.
@@ -125,9 +124,9 @@ fn note_sent(desk: &Desk, envelope: &Envelope, sent: Sent) -> bool {
 /// Lets a task go, once it is known whether it is dealt with.
 pub(super) fn conclude(desk: &Desk, hand: &Hand, dealt: bool) {
     if dealt {
-        desk.let_go(hand);
+        desk.hands.let_go(hand);
     } else {
-        desk.drop_unsettled(hand);
+        desk.hands.drop_unsettled(hand);
     }
 }
 

@@ -100,7 +100,7 @@ impl Reader {
             Ok(event) => event,
             Err(lagged) => return tracing::warn!(%lagged, "the pool's events came too fast"),
         };
-        let Some(hand) = desk.find_in_pool(event.task_id) else { return };
+        let Some(hand) = desk.hands.find_in_pool(event.task_id) else { return };
         match event.kind {
             EventKind::Started { .. } => {
                 tracing::info!(
@@ -150,7 +150,7 @@ pub(super) async fn follow(desk: Arc<Desk>) {
 
 fn tell_long(desk: &Arc<Desk>) {
     for key in desk.events.long_untold() {
-        let still_runs = desk.find_in_pool(key.id()).filter(|hand| hand.key() == key);
+        let still_runs = desk.hands.find_in_pool(key.id()).filter(|hand| hand.key() == key);
         if let Some(hand) = still_runs {
             tokio::spawn(tell_start(Arc::clone(desk), hand));
         }

@@ -96,7 +96,7 @@ async fn retry(
     if sent {
         count(&desk.counters.retried);
         desk.told.of(&next.queue).settled(End::Retried);
-        lock(&desk.settled).add(hand.key());
+        desk.hands.note_settled(hand);
         let last = outcome.error().cloned();
         sent_too_late_to_cancel(desk, hand, outcome.attempts(), last).await;
     }
@@ -123,9 +123,9 @@ async fn give_back(desk: &Desk, hand: &Hand) {
     // The message may come back to this very worker, before it is known to have arrived.
     let before = hand.take_tokens();
     if publish_again(desk, hand).await {
-        desk.hand_back(hand, before);
+        desk.hands.hand_back(hand, before);
     } else {
-        desk.drop_unsettled(hand);
+        desk.hands.drop_unsettled(hand);
     }
 }
 
@@ -140,8 +140,7 @@ async fn publish_again(desk: &Desk, hand: &Hand) -> bool {
         if hand.started().is_some() {
             count(&desk.counters.interrupted);
         }
-        // It is the same attempt that comes again, perhaps to this very worker.
-        lock(&desk.settled).forget(&hand.key());
+        desk.hands.forget_settled(hand);
         sent_too_late_to_cancel(desk, hand, hand.envelope.failures, None).await;
     }
     sent
