@@ -32,6 +32,7 @@ pub(super) struct OutcomeBody<'a> {
     submitted_at: Option<Nanos>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     started_at: Option<Nanos>,
+    /// Only if it does not follow from the other two.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     finished_at: Option<Nanos>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,6 +64,10 @@ fn after_epoch(nanos: Nanos) -> Option<SystemTime> {
     UNIX_EPOCH.checked_add(Duration::from_nanos(nanos))
 }
 
+fn end_of(start: Option<Nanos>, run_time: Option<Nanos>) -> Option<Nanos> {
+    start?.checked_add(run_time?)
+}
+
 impl<'a> From<&'a Outcome> for OutcomeBody<'a> {
     fn from(outcome: &'a Outcome) -> Self {
         let body = match outcome.result() {
@@ -76,12 +81,15 @@ impl<'a> From<&'a Outcome> for OutcomeBody<'a> {
         };
         let Some(report) = outcome.report() else { return body };
         let times = report.timings;
+        let started_at = times.started_at().and_then(since_epoch);
+        let finished_at = times.finished_at().and_then(since_epoch);
+        let run_time = times.run_time().map(nanos);
         Self {
             attempts: Some(report.attempts),
             submitted_at: times.submitted_at().and_then(since_epoch),
-            started_at: times.started_at().and_then(since_epoch),
-            finished_at: times.finished_at().and_then(since_epoch),
-            run_time: times.run_time().map(nanos),
+            started_at,
+            finished_at: finished_at.filter(|_| finished_at != end_of(started_at, run_time)),
+            run_time,
             worker: report.worker.as_deref().map(Cow::Borrowed),
             outputs: report.outputs.clone(),
             notes: report.notes.clone(),
@@ -101,7 +109,7 @@ impl From<OutcomeBody<'_>> for Outcome {
         let timings = Timings::recorded(
             body.submitted_at.and_then(after_epoch),
             body.started_at.and_then(after_epoch),
-            body.finished_at.and_then(after_epoch),
+            body.finished_at.or(end_of(body.started_at, body.run_time)).and_then(after_epoch),
             body.run_time.map(Duration::from_nanos),
         );
         let OutcomeBody { worker, outputs, notes, .. } = body;

@@ -2,7 +2,7 @@
 
 use std::{
     num::NonZeroU32,
-    time::{Duration, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
@@ -283,8 +283,11 @@ fn several_results_go_together_and_one_that_does_not_read_leaves_the_others_alon
     assert_eq!(*read[1].outcome.error().unwrap().kind(), TaskErrorKind::Undecodable);
 }
 
+fn at(nanos: u64) -> Option<SystemTime> {
+    UNIX_EPOCH.checked_add(Duration::from_nanos(nanos))
+}
+
 fn report() -> Report {
-    let at = |nanos| Some(UNIX_EPOCH + Duration::from_nanos(nanos));
     let run_time = Some(Duration::from_nanos(9));
     let timings = Timings::recorded(at(1_700_000_000_000_000_001), at(2), at(3), run_time);
     Report { attempts: 2, worker: Some("w".into()), timings, ..Report::default() }
@@ -300,6 +303,13 @@ fn an_outcome_is_held_fast() {
         shown(Outcome::new(Ok(payload), report())),
         "\\x89\\xa2ok\\xc4\\x013\\xa5codec\\xa4json\\xa6schema\\x02\\xa8attempts\\x02\\xacsubmitted_at\\xcf\\x17\\x97\\x9c\\xfe6*\\x00\\x01\\xaastarted_at\\x02\\xabfinished_at\\x03\\xa8run_time\\t\\xa6worker\\xa1w"
     );
+    let timings = Timings::recorded(None, at(2), at(11), Some(Duration::from_nanos(9)));
+    let usual = Report { attempts: 1, timings, ..Report::default() };
+    assert_eq!(
+        shown(Outcome::new(Ok(Payload::new(Codec::MessagePack, "3")), usual)),
+        "\\x84\\xa2ok\\xc4\\x013\\xa8attempts\\x01\\xaastarted_at\\x02\\xa8run_time\\t",
+        "its end follows from the two"
+    );
     let error = TaskError::new(TaskErrorKind::Exited { code: 3 }, "three");
     let outcome = Outcome::new(Err(error), Report { attempts: 1, ..Report::default() });
     assert_eq!(
@@ -310,11 +320,11 @@ fn an_outcome_is_held_fast() {
 
 #[test]
 fn a_result_comes_out_as_it_went_in() {
-    let report = report();
-    for result in [
-        Ok(Payload::new(Codec::Json, "3")),
-        Err(TaskError::new(TaskErrorKind::Exited { code: 3 }, "three")),
-    ] {
+    let good = || Ok(Payload::new(Codec::Json, "3"));
+    let bad = Err(TaskError::new(TaskErrorKind::Exited { code: 3 }, "three"));
+    let timings = Timings::recorded(at(1), at(2), at(11), Some(Duration::from_nanos(9)));
+    let usual = Report { timings, ..report() };
+    for (result, report) in [(good(), report()), (bad, report()), (good(), usual)] {
         let outcome = Outcome::new(result, report.clone());
         let (properties, body) = sent(&outcome, usize::MAX).unwrap();
         assert_eq!(headers_of(&properties).kind().unwrap(), Kind::Result);
