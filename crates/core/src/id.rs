@@ -49,9 +49,9 @@ impl TaskId {
         &self.0
     }
 
-    /// The low bits, which are random in every UUID of version 4 and 7.
-    pub(crate) fn low_bits(&self) -> u64 {
-        self.0.as_u64_pair().1
+    /// The high bits and the low ones. The latter are random in every UUID of version 4 and 7.
+    pub(crate) fn halves(&self) -> (u64, u64) {
+        self.0.as_u64_pair()
     }
 }
 

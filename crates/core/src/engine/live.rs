@@ -1,12 +1,11 @@
 //! [`LiveTasks`]: the tasks that have not ended, by id.
 
-use std::{
-    collections::HashMap,
-    hash::{BuildHasherDefault, Hasher},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
-use super::cell::Cell;
+use super::{
+    cell::Cell,
+    id_hash::{IdHash, spread},
+};
 use crate::{
     JoinSource, State, TaskId,
     own_line::OwnLine,
@@ -27,7 +26,7 @@ pub(super) struct LiveTasks {
     count: OwnLine<AtomicUsize>,
 }
 
-type Shard = HashMap<TaskId, Arc<Cell>, BuildHasherDefault<IdHasher>>;
+type Shard = HashMap<TaskId, Arc<Cell>, IdHash>;
 
 impl LiveTasks {
     /// Adds a task; `false` when its id is there already.
@@ -90,33 +89,5 @@ impl LiveTasks {
 
     fn shard(&self, id: TaskId) -> &Mutex<Shard> {
         &self.shards[(spread(id) >> 32) as usize % SHARDS]
-    }
-}
-
-/// Mixes the low bits of an id with a number that an outsider does not know:
-/// ids come from callers, who must not be able to choose where they collide.
-fn spread(id: TaskId) -> u64 {
-    use std::sync::LazyLock;
-    static SECRET: LazyLock<u64> = LazyLock::new(|| fastrand::u64(..) | 1);
-    let mixed = u128::from(id.low_bits() ^ *SECRET) * u128::from(*SECRET ^ 0x9E37_79B9_7F4A_7C15);
-    (mixed >> 64) as u64 ^ mixed as u64
-}
-
-/// Hashes an id by [`spread`], which the map's own hasher would only repeat at a higher price.
-#[derive(Debug, Default)]
-pub(super) struct IdHasher(u64);
-
-impl Hasher for IdHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        let mut id = [0; 16];
-        let len = bytes.len().min(16);
-        id[..len].copy_from_slice(&bytes[..len]);
-        self.0 = spread(TaskId::from_uuid(uuid::Uuid::from_bytes(id)));
-    }
-
-    fn write_usize(&mut self, _length_prefix: usize) {}
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }
