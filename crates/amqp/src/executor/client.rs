@@ -118,8 +118,9 @@ impl Client {
         &self.name
     }
 
-    /// Notes that a worker of a queue is there.
-    pub(super) fn note_heard(&self, queue: &QueueName, sender: &Sender) {
+    /// Notes that a worker of a queue is there, if it has said who it is.
+    pub(super) fn note_heard(&self, queue: &QueueName, sender: Option<&Sender>) {
+        let Some(sender) = sender else { return };
         let mut heard = lock(&self.heard);
         let known = heard.get_mut(queue).and_then(|workers| workers.get_mut(&sender.instance));
         if let Some(at) = known {

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use outwork_core::TaskId;
+use outwork_core::{TaskId, engine::IdHash};
 
 use super::cell::Cell;
 use crate::lock::lock;
@@ -13,7 +13,7 @@ use crate::lock::lock;
 /// The tasks that were submitted here and have not ended, by id.
 #[derive(Debug, Default)]
 pub(super) struct LiveTasks {
-    cells: Mutex<HashMap<TaskId, Arc<Cell>>>,
+    cells: Mutex<HashMap<TaskId, Arc<Cell>, IdHash>>,
 }
 
 impl LiveTasks {

@@ -17,10 +17,10 @@ use crate::{
     connection::{
         ConnectError, ConnectErrorKind, ConnectOptions, End, Epoch, Session, in_time, open_channel,
     },
-    topology::{declare_client, delete_queue, verify_queue, was_deleted},
+    topology::{QueueName, declare_client, delete_queue, verify_queue, was_deleted},
     wire::{
-        CancelAck, Control, InHand, JobRecord, Kind, Pong, RemoteEvent, ResultMessage, Sender,
-        WireError, headers_of, read_results,
+        CancelAck, Control, InHand, JobRecord, Kind, Pong, RemoteEvent, ResultMessage, WireError,
+        headers_of, read_results,
     },
 };
 
@@ -212,19 +212,24 @@ impl Client {
         let sender = headers.sender();
         match headers.kind()? {
             Kind::Result => {
-                self.note_result(ResultMessage::read(properties, data)?, sender.as_ref());
+                let heard = |queue: &_| self.note_heard(queue, sender.as_ref());
+                self.note_result(ResultMessage::read(properties, data)?, heard);
             }
             Kind::Results => {
+                let mut last = None;
                 for result in read_results(data)? {
-                    self.note_result(result, sender.as_ref());
+                    self.note_result(result, |queue| {
+                        if last.as_ref() != Some(queue) {
+                            self.note_heard(queue, sender.as_ref());
+                            last = Some(queue.clone());
+                        }
+                    });
                 }
             }
             Kind::Event => {
                 let (id, submitted, event) = RemoteEvent::read(properties, data)?;
                 if let Some(cell) = self.live.get(id).filter(|cell| cell.submitted == submitted) {
-                    if let Some(sender) = &sender {
-                        self.note_heard(&cell.queue, sender);
-                    }
+                    self.note_heard(&cell.queue, sender.as_ref());
                     cell.heard(event, sender.as_ref().map(|sender| sender.name.as_str()));
                 }
             }
@@ -254,12 +259,11 @@ impl Client {
         Ok(())
     }
 
-    fn note_result(self: &Arc<Self>, result: ResultMessage, sender: Option<&Sender>) {
+    /// Notes a result; `heard` is told the queue whose worker has sent it, before anybody sees it.
+    fn note_result(self: &Arc<Self>, result: ResultMessage, heard: impl FnOnce(&QueueName)) {
         let cell = self.live.get(result.id).filter(|cell| cell.submitted == result.submitted);
         let Some(cell) = cell else { return self.note_late() };
-        if let Some(sender) = sender {
-            self.note_heard(&cell.queue, sender);
-        }
+        heard(&cell.queue);
         if let Some(time) = result.outcome.timings().run_time() {
             self.run_times.note(&cell.name, time);
         }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Mutex};
 
-use outwork_core::TaskId;
+use outwork_core::{TaskId, engine::IdHash};
 
 use crate::{lock::lock, wire::Millis};
 
@@ -17,7 +17,7 @@ pub(super) struct Stamps {
 #[derive(Debug, Default)]
 struct Last {
     at: Millis,
-    ids: HashSet<TaskId>,
+    ids: HashSet<TaskId, IdHash>,
 }
 
 /// So many ids are remembered for a time; then the next time is begun a little early.

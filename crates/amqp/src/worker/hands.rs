@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use outwork_core::TaskId;
+use outwork_core::{TaskId, engine::IdHash};
 
 use super::{
     hand::Hand,
@@ -17,9 +17,9 @@ use crate::lock::lock;
 /// The tasks that a worker has, and what it has dealt with, so that copies of either are known.
 #[derive(Debug, Default)]
 pub(super) struct Hands {
-    full: Mutex<HashMap<Key, Arc<Hand>>>,
+    full: Mutex<HashMap<Key, Arc<Hand>, IdHash>>,
     /// Of these, the ones that the pool has. It takes no two of one id.
-    in_pool: Mutex<HashMap<TaskId, Arc<Hand>>>,
+    in_pool: Mutex<HashMap<TaskId, Arc<Hand>, IdHash>>,
     settled: Mutex<Settled>,
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use outwork_core::TaskId;
+use outwork_core::{TaskId, engine::IdHash};
 
 use crate::wire::{Envelope, Millis};
 
@@ -34,8 +34,8 @@ impl Key {
 /// are forgotten together: to find the oldest one each time would cost more than the rest.
 #[derive(Debug, Default)]
 pub(super) struct Settled {
-    newer: HashSet<Key>,
-    older: HashSet<Key>,
+    newer: HashSet<Key, IdHash>,
+    older: HashSet<Key, IdHash>,
 }
 
 /// So many are remembered at least: more than can be in hand over a few lost connections.
