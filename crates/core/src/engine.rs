@@ -12,7 +12,6 @@ mod body;
 mod cell;
 mod claim;
 mod core;
-mod id_hash;
 mod instances;
 mod lifecycle;
 mod live;
@@ -25,7 +24,6 @@ mod stop;
 pub use attempt::{Attempt, AttemptKey, Prepared};
 pub use backend::{Backend, Close, CommandRunner, Recall};
 pub use body::{contain, contain_drop, panic_message, run_handler};
-pub use id_hash::{IdHash, IdHasher};
 pub use lifecycle::WorkerToken;
 pub use options::EngineOptions;
 

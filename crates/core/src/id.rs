@@ -48,11 +48,6 @@ impl TaskId {
     pub const fn as_uuid(&self) -> &Uuid {
         &self.0
     }
-
-    /// The high bits and the low ones. The latter are random in every UUID of version 4 and 7.
-    pub(crate) fn halves(&self) -> (u64, u64) {
-        self.0.as_u64_pair()
-    }
 }
 
 const TICKS_PER_MS: u64 = 1 << 12;

@@ -1,11 +1,9 @@
 //! [`LiveTasks`]: the tasks that were submitted here and have not ended.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
-use outwork_core::{TaskId, engine::IdHash};
+use foldhash::HashMap;
+use outwork_core::TaskId;
 
 use super::cell::Cell;
 use crate::lock::lock;
@@ -13,7 +11,7 @@ use crate::lock::lock;
 /// The tasks that were submitted here and have not ended, by id.
 #[derive(Debug, Default)]
 pub(super) struct LiveTasks {
-    cells: Mutex<HashMap<TaskId, Arc<Cell>, IdHash>>,
+    cells: Mutex<HashMap<TaskId, Arc<Cell>>>,
 }
 
 impl LiveTasks {

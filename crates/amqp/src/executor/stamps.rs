@@ -1,8 +1,9 @@
 //! [`Stamps`]: when tasks were submitted, told apart.
 
-use std::{collections::HashSet, sync::Mutex};
+use std::sync::Mutex;
 
-use outwork_core::{TaskId, engine::IdHash};
+use foldhash::HashSet;
+use outwork_core::TaskId;
 
 use crate::{lock::lock, wire::Millis};
 
@@ -17,7 +18,7 @@ pub(super) struct Stamps {
 #[derive(Debug, Default)]
 struct Last {
     at: Millis,
-    ids: HashSet<TaskId, IdHash>,
+    ids: HashSet<TaskId>,
 }
 
 /// So many ids are remembered for a time; then the next time is begun a little early.

@@ -1,11 +1,12 @@
 //! [`Hands`]: the tasks that a worker has.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::hash_map::Entry,
     sync::{Arc, Mutex},
 };
 
-use outwork_core::{TaskId, engine::IdHash};
+use foldhash::HashMap;
+use outwork_core::TaskId;
 
 use super::{
     hand::Hand,
@@ -17,9 +18,9 @@ use crate::lock::lock;
 /// The tasks that a worker has, and what it has dealt with, so that copies of either are known.
 #[derive(Debug, Default)]
 pub(super) struct Hands {
-    full: Mutex<HashMap<Key, Arc<Hand>, IdHash>>,
+    full: Mutex<HashMap<Key, Arc<Hand>>>,
     /// Of these, the ones that the pool has. It takes no two of one id.
-    in_pool: Mutex<HashMap<TaskId, Arc<Hand>, IdHash>>,
+    in_pool: Mutex<HashMap<TaskId, Arc<Hand>>>,
     settled: Mutex<Settled>,
 }
 

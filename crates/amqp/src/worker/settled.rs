@@ -1,8 +1,7 @@
 //! [`Settled`]: what was dealt with, in case it comes again.
 
-use std::collections::HashSet;
-
-use outwork_core::{TaskId, engine::IdHash};
+use foldhash::HashSet;
+use outwork_core::TaskId;
 
 use crate::wire::{Envelope, Millis};
 
@@ -34,8 +33,8 @@ impl Key {
 /// are forgotten together: to find the oldest one each time would cost more than the rest.
 #[derive(Debug, Default)]
 pub(super) struct Settled {
-    newer: HashSet<Key, IdHash>,
-    older: HashSet<Key, IdHash>,
+    newer: HashSet<Key>,
+    older: HashSet<Key>,
 }
 
 /// So many are remembered at least: more than can be in hand over a few lost connections.

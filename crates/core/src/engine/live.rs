@@ -1,11 +1,10 @@
 //! [`LiveTasks`]: the tasks that have not ended, by id.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{hash::BuildHasher, sync::Arc};
 
-use super::{
-    cell::Cell,
-    id_hash::{IdHash, spread},
-};
+use foldhash::{HashMap, fast::RandomState};
+
+use super::cell::Cell;
 use crate::{
     JoinSource, State, TaskId,
     own_line::OwnLine,
@@ -23,10 +22,12 @@ const SHARDS: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct LiveTasks {
     shards: [OwnLine<Mutex<Shard>>; SHARDS],
+    /// Which of them has an id.
+    choice: RandomState,
     count: OwnLine<AtomicUsize>,
 }
 
-type Shard = HashMap<TaskId, Arc<Cell>, IdHash>;
+type Shard = HashMap<TaskId, Arc<Cell>>;
 
 impl LiveTasks {
     /// Adds a task; `false` when its id is there already.
@@ -88,6 +89,6 @@ impl LiveTasks {
     }
 
     fn shard(&self, id: TaskId) -> &Mutex<Shard> {
-        &self.shards[(spread(id) >> 32) as usize % SHARDS]
+        &self.shards[self.choice.hash_one(id) as usize % SHARDS]
     }
 }
