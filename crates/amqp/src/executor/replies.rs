@@ -17,10 +17,10 @@ use crate::{
     connection::{
         ConnectError, ConnectErrorKind, ConnectOptions, End, Epoch, Session, in_time, open_channel,
     },
-    topology::{QueueName, declare_client, delete_queue, verify_queue, was_deleted},
+    topology::{declare_client, delete_queue, verify_queue, was_deleted},
     wire::{
-        CancelAck, Control, InHand, JobRecord, Kind, Pong, RemoteEvent, ResultMessage, WireError,
-        headers_of, read_results,
+        CancelAck, Control, InHand, JobRecord, Kind, Pong, RemoteEvent, ResultMessage, Sender,
+        WireError, headers_of, read_results,
     },
 };
 
@@ -212,20 +212,9 @@ impl Client {
         let sender = headers.sender();
         match headers.kind()? {
             Kind::Result => {
-                let heard = |queue: &_| self.note_heard(queue, sender.as_ref());
-                self.note_result(ResultMessage::read(properties, data)?, heard);
+                self.note_results([ResultMessage::read(properties, data)?], sender.as_ref());
             }
-            Kind::Results => {
-                let mut last = None;
-                for result in read_results(data)? {
-                    self.note_result(result, |queue| {
-                        if last.as_ref() != Some(queue) {
-                            self.note_heard(queue, sender.as_ref());
-                            last = Some(queue.clone());
-                        }
-                    });
-                }
-            }
+            Kind::Results => self.note_results(read_results(data)?, sender.as_ref()),
             Kind::Event => {
                 let (id, submitted, event) = RemoteEvent::read(properties, data)?;
                 if let Some(cell) = self.live.get(id).filter(|cell| cell.submitted == submitted) {
@@ -259,15 +248,29 @@ impl Client {
         Ok(())
     }
 
-    /// Notes a result; `heard` is told the queue whose worker has sent it, before anybody sees it.
-    fn note_result(self: &Arc<Self>, result: ResultMessage, heard: impl FnOnce(&QueueName)) {
-        let cell = self.live.get(result.id).filter(|cell| cell.submitted == result.submitted);
-        let Some(cell) = cell else { return self.note_late() };
-        heard(&cell.queue);
-        if let Some(time) = result.outcome.timings().run_time() {
-            self.run_times.note(&cell.name, time);
+    /// Notes the results of one message.
+    fn note_results(
+        self: &Arc<Self>,
+        results: impl IntoIterator<Item = ResultMessage>,
+        sender: Option<&Sender>,
+    ) {
+        let mut heard_of = None;
+        for ResultMessage { id, submitted, outcome } in results {
+            let cell = self.live.get(id).filter(|cell| cell.submitted == submitted);
+            let Some(cell) = cell else {
+                self.note_late();
+                continue;
+            };
+            // Before anybody sees the end.
+            if heard_of.as_ref() != Some(&cell.queue) {
+                self.note_heard(&cell.queue, sender);
+                heard_of = Some(cell.queue.clone());
+            }
+            if let Some(time) = outcome.timings().run_time() {
+                self.run_times.note(&cell.name, time);
+            }
+            cell.accept();
+            cell.conclude(outcome);
         }
-        cell.accept();
-        cell.conclude(result.outcome);
     }
 }
