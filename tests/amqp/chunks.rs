@@ -64,6 +64,26 @@ fn short_tasks_of_a_batch_go_together_and_each_has_its_own_end() {
 }
 
 #[test]
+fn what_goes_together_leaves_a_share_to_every_worker_that_was_heard_of() {
+    let place = Place::new();
+    let first = place.worker(1);
+    let client = place.client();
+    let workers: Vec<_> = (0..3).map(|_| place.worker(1)).chain([first]).collect();
+    until("all were heard of", || {
+        submit(&client, echoes(8)).into_iter().for_each(|handle| drop(outcome(handle)));
+        client.status().workers == workers.len()
+    });
+    for worker in workers {
+        block_on(worker.drain(PATIENCE));
+    }
+    let handles = submit(&client, echoes(1000));
+    let messages = left(&place, "q");
+    assert!(messages >= 10, "{messages} messages");
+    let _worker = place.worker(2);
+    check_echoes(handles);
+}
+
+#[test]
 fn tasks_that_take_long_or_were_never_measured_go_alone() {
     let place = Place::new();
     let worker = place.worker(4);

@@ -138,8 +138,7 @@ impl Client {
     /// How many tasks like this one make up a short piece of work. Of what was not measured yet,
     /// one.
     fn most_together(&self, due: &Due) -> usize {
-        let short = self.run_times.tasks_in(WORK, &due.envelope.name).unwrap_or(1);
-        short.min(TASKS)
+        self.run_times.tasks_in(WORK, &due.envelope.name).unwrap_or(1)
     }
 
     /// Sends the first of what is waiting, and with it those that go together, if there is more
@@ -148,13 +147,7 @@ impl Client {
         let Some(first) = waiting.front() else { return };
         let share = waiting.len().div_ceil(self.workers_of(&first.envelope.queue).max(1));
         let most = self.most_together(first).min(share);
-        let limit = BYTES.min(self.options.payload_limit());
-        let mut bytes = 0;
-        let like_it = waiting.iter().take(most).take_while(|due| {
-            bytes += item_len(due.task.payload().len());
-            bytes < limit && due.goes_with(first)
-        });
-        let count = like_it.count().max(1);
+        let count = together(waiting, most, BYTES.min(self.options.payload_limit()));
         let chunk: Vec<_> = waiting.drain(..count).collect();
         match self.encode(&chunk) {
             Ok(outgoing) => self.publish_chunk(outgoing, chunk, place).await,
@@ -188,6 +181,17 @@ impl Client {
         let message = self.message(&first.envelope, Duration::ZERO, body, first.give_up);
         Ok(Outgoing { properties, ..message })
     }
+}
+
+/// How many of those that wait make up one message, from the first on.
+fn together(waiting: &VecDeque<Due>, most: usize, limit: usize) -> usize {
+    let Some(first) = waiting.front() else { return 0 };
+    let mut bytes = 0;
+    let like_it = waiting.iter().take(most.min(TASKS)).take_while(|due| {
+        bytes += item_len(due.task.payload().len());
+        bytes < limit && due.goes_with(first)
+    });
+    like_it.count().max(1)
 }
 
 impl Due {
@@ -227,5 +231,35 @@ impl Drop for Told {
 impl fmt::Debug for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Told").field(&self.0.is_some()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use outwork_core::{Codec, Payload};
+
+    use super::*;
+
+    const ARGS: &str = "3";
+
+    /// How many of those that wait, by their names, make up the first message.
+    fn first_of(names: &[&str], most: usize, limit: usize) -> usize {
+        let due = |name: &&str| {
+            let envelope = Envelope::plain(name);
+            let task = Task::new(envelope.name.clone(), Payload::new(Codec::Json, ARGS));
+            Due { task, envelope, give_up: Instant::now(), told: Told(None) }
+        };
+        together(&names.iter().map(due).collect(), most, limit)
+    }
+
+    #[test]
+    fn those_alike_go_together_up_to_a_number_and_a_size() {
+        assert_eq!(first_of(&["a", "a", "a"], 9, BYTES), 3);
+        assert_eq!(first_of(&["a", "a", "a"], 2, BYTES), 2);
+        assert_eq!(first_of(&["a", "a", "b", "a"], 9, BYTES), 2);
+        assert_eq!(first_of(&["a"; TASKS + 1], usize::MAX, usize::MAX), TASKS);
+        assert_eq!(first_of(&["a"; 4], 9, 2 * item_len(ARGS.len()) + 1), 2);
+        assert_eq!(first_of(&["a"; 4], 9, 1), 1, "what is too much goes alone");
+        assert_eq!(first_of(&["a"; 4], 0, BYTES), 1, "something always goes");
     }
 }

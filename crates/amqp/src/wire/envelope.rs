@@ -106,6 +106,28 @@ impl Envelope {
     }
 }
 
+#[cfg(test)]
+impl Envelope {
+    /// What the first attempt of a new task says when nothing is asked for.
+    pub(crate) fn plain(name: &str) -> Self {
+        Self {
+            id: TaskId::new(),
+            name: TaskName::new(name).unwrap(),
+            submitted: 1,
+            failures: 0,
+            losses: 0,
+            not_before: None,
+            not_after: None,
+            queue: QueueName::new("q").unwrap(),
+            reply_to: None,
+            watched: false,
+            detached: false,
+            schema: 0,
+            trace: None,
+        }
+    }
+}
+
 /// Names are checked when they are made to be shorter than what a short string holds.
 fn short(text: &str) -> ShortString {
     ShortString::try_new(text).unwrap_or_default()

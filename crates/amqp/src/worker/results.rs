@@ -174,3 +174,37 @@ impl Post {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use outwork_core::{Codec, Outcome, Payload};
+
+    use super::*;
+    use crate::wire::Envelope;
+
+    fn ended() -> Ended {
+        let outcome = Outcome::bare(Ok(Payload::new(Codec::Json, "3")));
+        Ended::new(&Envelope::plain("t"), &outcome, BYTES).unwrap()
+    }
+
+    /// How many go together with a first one, and for whom the next is, if it was taken.
+    fn gathered(ready: &[&str], bytes: usize) -> (usize, Option<Arc<str>>) {
+        let (send, mut due) = mpsc::unbounded_channel();
+        for reply_to in ready {
+            let told = Box::new(|_| ());
+            send.send(Ready { reply_to: (*reply_to).into(), ended: ended(), told }).unwrap();
+        }
+        let first = due.try_recv().unwrap();
+        let (together, next) = gather(first, &mut due, bytes);
+        (together.len(), next.map(|ready| ready.reply_to))
+    }
+
+    #[test]
+    fn results_of_one_client_go_together_up_to_a_number_and_a_size() {
+        assert_eq!(gathered(&["a", "a", "a"], BYTES), (3, None));
+        assert_eq!(gathered(&["a", "a", "b", "a"], BYTES), (2, Some("b".into())));
+        assert_eq!(gathered(&["a"; TOGETHER + 1], usize::MAX), (TOGETHER, None));
+        assert_eq!(gathered(&["a"; 4], 2 * ended().len()), (2, Some("a".into())));
+        assert_eq!(gathered(&["a"; 4], 1), (1, Some("a".into())), "what is too much goes alone");
+    }
+}
