@@ -6,8 +6,12 @@ mod outgoing;
 mod pump;
 mod window;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
+use async_channel::TrySendError;
 use lapin::Connection;
 use tokio::sync::oneshot;
 
@@ -16,7 +20,7 @@ pub(crate) use outgoing::Outgoing;
 
 use self::{outgoing::Job, pump::Pump};
 use crate::{
-    connection::{ConnectOptions, Link, Role, Runtime, supervise},
+    connection::{ConnectOptions, Link, Role, Runtime, SharedTask, supervise},
     telemetry,
 };
 
@@ -27,11 +31,15 @@ const WINDOW: usize = 512;
 /// Publishes messages, over one connection after the other.
 ///
 /// One task owns the channel, because the client library mixes up the confirmations of
-/// messages that several publish at once. Whatever was not confirmed when a connection is lost
-/// is published again on the next one, so a message may arrive twice, and is never lost.
+/// messages that several publish at once; while nothing is on its way, it is polled by whoever
+/// has a message. Whatever was not confirmed when a connection is lost is published again on the
+/// next one, so a message may arrive twice, and is never lost.
 #[derive(Debug, Clone)]
 pub(crate) struct Publisher {
     jobs: async_channel::Sender<Job>,
+    pump: SharedTask,
+    /// Whether nothing is on its way that a message could gather for.
+    is_idle: Arc<AtomicBool>,
     link: Arc<Link>,
     max_payload: usize,
 }
@@ -40,13 +48,13 @@ impl Publisher {
     /// Starts to publish over a connection that was made already.
     pub(crate) fn start(options: &ConnectOptions, runtime: &Runtime, first: Connection) -> Self {
         let (jobs, queue) = async_channel::bounded(WINDOW);
-        let link = Arc::new(Link::new(Role::Publish));
+        let (link, is_idle) = (Arc::new(Link::new(Role::Publish)), Arc::default());
+        let pump = Pump::new(options, queue, &link, &is_idle);
         let (supervised, options_of_task) = (Arc::clone(&link), options.clone());
-        runtime.spawn_kept(async move {
-            let pump = Pump::new(&options_of_task, queue, Arc::clone(&supervised));
-            supervise(options_of_task.clone(), &supervised, first, pump).await;
+        let pump = runtime.spawn_shared(async move {
+            supervise(options_of_task, &supervised, first, pump).await;
         });
-        Self { jobs, link, max_payload: options.payload_limit() }
+        Self { jobs, pump, is_idle, link, max_payload: options.payload_limit() }
     }
 
     pub(crate) fn link(&self) -> &Arc<Link> {
@@ -74,8 +82,12 @@ impl Publisher {
         outgoing: Outgoing,
         done: impl FnOnce(Result<(), PublishError>) + Send + Sync + 'static,
     ) -> Result<(), PublishError> {
-        let job = self.job(outgoing, done)?;
-        self.jobs.send(job).await.map_err(|_| PublishError::closed())
+        match self.put(self.job(outgoing, done)?) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(job) | TrySendError::Closed(job)) => {
+                self.jobs.send(job).await.map_err(|_| PublishError::closed())
+            }
+        }
     }
 
     /// The same without waiting; `Ok(false)` when there is no room.
@@ -84,16 +96,26 @@ impl Publisher {
         outgoing: Outgoing,
         done: impl FnOnce(Result<(), PublishError>) + Send + Sync + 'static,
     ) -> Result<bool, PublishError> {
-        match self.jobs.try_send(self.job(outgoing, done)?) {
+        match self.put(self.job(outgoing, done)?) {
             Ok(()) => Ok(true),
-            Err(async_channel::TrySendError::Full(job)) => {
+            Err(TrySendError::Full(job)) => {
                 job.forget();
                 Ok(false)
             }
-            Err(async_channel::TrySendError::Closed(job)) => {
+            Err(TrySendError::Closed(job)) => {
                 job.forget();
                 Err(counted(PublishError::closed()))
             }
+        }
+    }
+
+    /// Puts a message into the queue, for one write with those that gather there; when nothing is
+    /// on its way, it is published by this very thread.
+    #[expect(clippy::result_large_err, reason = "the message is given back where it was")]
+    fn put(&self, job: Job) -> Result<(), TrySendError<Job>> {
+        match self.is_idle.load(Ordering::Relaxed) {
+            true => self.pump.feed(|| self.jobs.try_send(job)),
+            false => self.jobs.try_send(job),
         }
     }
 

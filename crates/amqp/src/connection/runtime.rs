@@ -2,7 +2,7 @@
 
 use std::{future::Future, sync::Arc, thread};
 
-use super::{ConnectError, ConnectErrorKind};
+use super::{ConnectError, ConnectErrorKind, SharedTask};
 
 /// A runtime with a thread of its own, so that callers need none.
 ///
@@ -50,6 +50,16 @@ impl Runtime {
             future.await;
             drop(runtime);
         });
+    }
+
+    /// The same for a future that others may poll as well.
+    pub(crate) fn spawn_shared(
+        &self,
+        future: impl Future<Output = ()> + Send + 'static,
+    ) -> SharedTask {
+        let (task, run) = SharedTask::new(self.shared.handle.clone(), future);
+        self.spawn_kept(run);
+        task
     }
 
     /// Runs a future on the thread and waits for it, from anywhere.

@@ -3,7 +3,10 @@
 use std::{
     collections::VecDeque,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::Poll,
     time::{Duration, Instant},
 };
@@ -37,6 +40,7 @@ pub(super) struct Pump {
     options: ConnectOptions,
     queue: async_channel::Receiver<Job>,
     link: Arc<Link>,
+    is_idle: Arc<AtomicBool>,
     /// Sent before and not confirmed when the connection was lost.
     again: VecDeque<Job>,
     window: Window,
@@ -97,12 +101,14 @@ impl Pump {
     pub(super) fn new(
         options: &ConnectOptions,
         queue: async_channel::Receiver<Job>,
-        link: Arc<Link>,
+        link: &Arc<Link>,
+        is_idle: &Arc<AtomicBool>,
     ) -> Self {
         Self {
             options: options.clone(),
             queue,
-            link,
+            link: Arc::clone(link),
+            is_idle: Arc::clone(is_idle),
             again: VecDeque::new(),
             window: Window::default(),
             judge: Judge::default(),
@@ -125,7 +131,9 @@ impl Pump {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut open = true;
         loop {
-            if !open && self.window.len() == 0 && self.again.is_empty() {
+            let is_idle = self.window.len() == 0 && self.again.is_empty();
+            self.is_idle.store(is_idle, Ordering::Relaxed);
+            if !open && is_idle {
                 return End::Done;
             }
             let has_room = self.window.len() < WINDOW;
