@@ -48,9 +48,10 @@ fn a_client_that_leaves_takes_its_queue_of_replies_along() {
     assert!(handle.wait_timeout(PATIENCE).unwrap().is_success());
     // One that does not wait for what nobody has a handle of: that result is dropped.
     let client = place.client();
-    drop(block_on(client.submit(SLEEP.task(&1000).unwrap())).unwrap());
+    drop(block_on(client.submit(SLEEP.task(&5000).unwrap())).unwrap());
     until("it runs", || worker.status().running == 1);
     drop(client);
+    until("its queue is gone", || reply_queues(&place) == 0);
+    assert_eq!(worker.status().running, 1, "the task has ended before");
     until("the result was dropped", || worker.status().dropped_results == 1);
-    assert_eq!(reply_queues(&place), 0);
 }
